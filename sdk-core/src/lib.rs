@@ -1,1 +1,27 @@
-//! Castline.
+//! Castline: a client SDK for games.
+//!
+//! Over one WebSocket a game gets offers at the right moment, flags that can always be read, and rooms, bets and events that
+//! survive a bad network.
+//!
+//! The core ([`Core`]) decides everything and touches nothing: no socket, no thread, no clock, no global random. Feature
+//! `native` adds the driver for real sockets and the `Client` that a game uses.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod command;
+mod error;
+mod event;
+pub mod flags;
+mod io;
+pub mod protocol;
+
+pub use command::{Command, Secret};
+pub use error::Error;
+pub use event::Cause;
+pub use event::{
+    BetOutcome, Dropped, Event, FlagUpdates, Lifecycle, Offer, Outcome, Reason, RequestId, RoomChange, State,
+};
+pub use flags::Flags;
+pub use io::{
+    Config, HttpFailure, HttpId, HttpReply, Input, Method, Now, Output, SocketId, StoreKey, TokenId,
+};

@@ -1,0 +1,253 @@
+//! One command per call of the game, and the one check of its arguments.
+//!
+//! Every face builds a [`Command`] and calls [`Command::check`] before it queues it, so that bad input gets the same error
+//! everywhere, at the call, and the core never sees it.
+
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+use crate::event::{Outcome, RequestId};
+use crate::protocol::limits::{
+    LEASE_MAX_MS, LEASE_MIN_MS, MAX_ANALYTICS_EVENT_BYTES, MAX_ATTRIBUTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES,
+    MAX_SAFE_INTEGER, REQUEST_TIMEOUT_MAX_MS,
+};
+use crate::protocol::{Channel, depth_exceeds, is_game_id, is_key, is_name};
+
+/// Room that an envelope needs beside type, payload and key.
+const ENVELOPE_BYTES: usize = 256;
+
+/// A call of the game.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Command {
+    /// `offers().ready`.
+    Ready {
+        /// Where the player is.
+        placement: String,
+        /// Flat JSON, or `None`.
+        context: Option<String>,
+        /// 1,000 to 60,000.
+        lease_ms: u64,
+    },
+    /// `offers().not_ready`.
+    NotReady,
+    /// `offers().result`.
+    OfferResult {
+        /// Which offer.
+        offer_id: String,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// `request`.
+    Request {
+        /// Chosen by the face, never 0, never twice.
+        request: RequestId,
+        /// `Game` or `Social`.
+        channel: Channel,
+        /// The message type.
+        kind: String,
+        /// A JSON object.
+        payload: String,
+        /// 1 to 600,000.
+        timeout_ms: u64,
+        /// With a key it is repeated over reconnects.
+        key: Option<String>,
+    },
+    /// `send`.
+    Send {
+        /// `Game` or `Social`.
+        channel: Channel,
+        /// The message type.
+        kind: String,
+        /// A JSON object.
+        payload: String,
+    },
+    /// `track`.
+    Track {
+        /// The event's name.
+        name: String,
+        /// A JSON object.
+        props: String,
+    },
+    /// `set_token`.
+    SetToken(Option<Secret>),
+    /// `set_attributes`.
+    SetAttributes(String),
+    /// `rooms().join`.
+    Join {
+        /// The room.
+        game_id: String,
+    },
+    /// `rooms().leave`.
+    Leave {
+        /// The room.
+        game_id: String,
+    },
+    /// `rooms().send`.
+    RoomSend {
+        /// The room.
+        game_id: String,
+        /// The event's name.
+        event: String,
+        /// A JSON object.
+        data: String,
+    },
+    /// `bets().place`.
+    PlaceBet {
+        /// Chosen by the face, never 0, never twice.
+        request: RequestId,
+        /// The game.
+        game_id: String,
+        /// Minor units, 1 to 2⁵³ − 1.
+        amount: i64,
+        /// Any JSON.
+        selection: String,
+        /// 1 to 64 bytes; `None`: made.
+        client_seed: Option<String>,
+        /// `None`: made.
+        key: Option<String>,
+    },
+    /// `reconnect`.
+    Reconnect,
+    /// `close`.
+    Close,
+}
+
+/// A text that must never reach a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Command {
+    /// Checks every argument.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] naming the argument and its bound; [`Error::TooLarge`] where only the size is wrong.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Command::Ready { placement, context, lease_ms } => {
+                name(placement, "placement must be 1 to 128 bytes without control characters")?;
+                if !(LEASE_MIN_MS..=LEASE_MAX_MS).contains(lease_ms) {
+                    return Err(Error::InvalidArgument("lease must be 1,000 to 60,000 ms"));
+                }
+                let Some(context) = context else { return Ok(()) };
+                flat(context, "context must be a flat JSON object of scalars", usize::MAX)?;
+                fits(context.len() + placement.len())
+            }
+            Command::NotReady | Command::Reconnect | Command::Close | Command::SetToken(None) => Ok(()),
+            Command::OfferResult { offer_id, outcome: _ } => {
+                name(offer_id, "offer_id must be 1 to 128 bytes without control characters")
+            }
+            Command::Request { channel, kind, payload, timeout_ms, key, .. } => {
+                check_message(*channel, kind, payload)?;
+                if !(1..=REQUEST_TIMEOUT_MAX_MS).contains(timeout_ms) {
+                    return Err(Error::InvalidArgument("timeout must be 1 to 600,000 ms"));
+                }
+                check_key(key.as_deref())?;
+                fits(kind.len() + payload.len())
+            }
+            Command::Send { channel, kind, payload } => {
+                check_message(*channel, kind, payload)?;
+                fits(kind.len() + payload.len())
+            }
+            Command::Track { name: event, props } => {
+                name(event, "event name must be 1 to 128 bytes without control characters")?;
+                if event.starts_with('$') {
+                    return Err(Error::InvalidArgument("event names with $ belong to the SDK"));
+                }
+                object(props, "props must be a JSON object, at most 32 levels deep")?;
+                if event.len() + props.len() + 64 > MAX_ANALYTICS_EVENT_BYTES {
+                    return Err(Error::TooLarge);
+                }
+                Ok(())
+            }
+            Command::SetToken(Some(Secret(token))) => {
+                if token.is_empty() || token.len() > 8192 || !token.bytes().all(|b| b.is_ascii_graphic()) {
+                    return Err(Error::InvalidArgument("token must be 1 to 8,192 visible ASCII characters"));
+                }
+                Ok(())
+            }
+            Command::SetAttributes(json) => {
+                flat(json, "attributes must be a flat JSON object of at most 8 scalars", MAX_ATTRIBUTES)
+            }
+            Command::Join { game_id } | Command::Leave { game_id } => check_game_id(game_id),
+            Command::RoomSend { game_id, event, data } => {
+                check_game_id(game_id)?;
+                name(event, "event must be 1 to 128 bytes without control characters")?;
+                object(data, "data must be a JSON object, at most 32 levels deep")?;
+                fits(game_id.len() + event.len() + data.len())
+            }
+            Command::PlaceBet { game_id, amount, selection, client_seed, key, .. } => {
+                check_game_id(game_id)?;
+                if !(1..=MAX_SAFE_INTEGER).contains(amount) {
+                    return Err(Error::InvalidArgument("amount must be 1 to 2^53 - 1"));
+                }
+                json(selection, "selection must be JSON, at most 32 levels deep")?;
+                if client_seed.as_deref().is_some_and(|s| s.is_empty() || s.len() > 64) {
+                    return Err(Error::InvalidArgument("client_seed must be 1 to 64 bytes"));
+                }
+                check_key(key.as_deref())?;
+                fits(selection.len() + 512)
+            }
+        }
+    }
+}
+
+fn check_message(channel: Channel, kind: &str, payload: &str) -> Result<(), Error> {
+    if !matches!(channel, Channel::Game | Channel::Social) {
+        return Err(Error::InvalidArgument("channel must be game or social; the others are the SDK's"));
+    }
+    name(kind, "type must be 1 to 128 bytes without control characters")?;
+    object(payload, "payload must be a JSON object, at most 32 levels deep")
+}
+
+fn check_game_id(game_id: &str) -> Result<(), Error> {
+    let message = "game_id must be 1 to 64 of the characters A-Z a-z 0-9 _ -";
+    if is_game_id(game_id) { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+}
+
+fn check_key(key: Option<&str>) -> Result<(), Error> {
+    let message = "idempotency_key must be 1 to 64 bytes without control characters";
+    if key.is_none_or(is_key) { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+}
+
+fn name(text: &str, message: &'static str) -> Result<(), Error> {
+    if is_name(text) { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+}
+
+fn json<'a>(text: &'a str, message: &'static str) -> Result<&'a str, Error> {
+    // Two levels are the envelope's and the payload's own.
+    if text.len() > MAX_MESSAGE_BYTES {
+        return Err(Error::TooLarge);
+    }
+    if depth_exceeds(text, MAX_JSON_DEPTH - 2) {
+        return Err(Error::InvalidArgument(message));
+    }
+    let raw: &RawValue = serde_json::from_str(text).map_err(|_| Error::InvalidArgument(message))?;
+    Ok(raw.get())
+}
+
+fn object(text: &str, message: &'static str) -> Result<(), Error> {
+    if json(text, message)?.starts_with('{') { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+}
+
+/// A JSON object of at most `max` members, none of them an object or array.
+fn flat(text: &str, message: &'static str, max: usize) -> Result<(), Error> {
+    object(text, message)?;
+    let members: std::collections::BTreeMap<String, &RawValue> =
+        serde_json::from_str(text).map_err(|_| Error::InvalidArgument(message))?;
+    let scalar = |raw: &RawValue| !raw.get().starts_with(['{', '[']);
+    if members.len() > max || !members.values().all(|v| scalar(v)) || !members.keys().all(|k| is_name(k)) {
+        return Err(Error::InvalidArgument(message));
+    }
+    Ok(())
+}
+
+fn fits(bytes: usize) -> Result<(), Error> {
+    if bytes + ENVELOPE_BYTES > MAX_MESSAGE_BYTES { Err(Error::TooLarge) } else { Ok(()) }
+}

@@ -1,0 +1,5 @@
+//! Flags: the snapshot that the game reads, bucketing, the fetch, exposures.
+
+/// A consistent snapshot of all flags. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Flags {}

@@ -166,12 +166,7 @@ impl Command {
                 }
                 Ok(())
             }
-            Command::SetToken(Some(Secret(token))) => {
-                if token.is_empty() || token.len() > 8192 || !token.bytes().all(|b| b.is_ascii_graphic()) {
-                    return Err(Error::InvalidArgument("token must be 1 to 8,192 visible ASCII characters"));
-                }
-                Ok(())
-            }
+            Command::SetToken(Some(Secret(token))) => check_token(token),
             Command::SetAttributes(json) => {
                 flat(json, "attributes must be a flat JSON object of at most 8 scalars", MAX_ATTRIBUTES)
             }
@@ -196,6 +191,14 @@ impl Command {
             }
         }
     }
+}
+
+pub(crate) fn check_token(token: &str) -> Result<(), Error> {
+    // The first message is at most 4 KiB, and the token is in it.
+    if token.is_empty() || token.len() > 3072 || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Error::InvalidArgument("token must be 1 to 3,072 visible ASCII characters"));
+    }
+    Ok(())
 }
 
 fn check_message(channel: Channel, kind: &str, payload: &str) -> Result<(), Error> {

@@ -4,9 +4,8 @@
 //! [`Core::handle`](crate::Core::handle) it drains [`Core::poll_output`](crate::Core::poll_output) until that says `WakeAt`.
 
 use crate::command::Command;
-use crate::event::{Event, FlagUpdates, Lifecycle};
+use crate::event::{Event, Lifecycle};
 use crate::flags::Flags;
-use crate::protocol::messages::SdkInfo;
 
 /// A moment on both clocks, in milliseconds.
 ///
@@ -31,40 +30,6 @@ pub struct HttpId(pub u64);
 /// Names a question for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenId(pub u64);
-
-/// What the core is made with.
-#[derive(Clone)]
-pub struct Config {
-    /// `https://host[:port][/prefix]`, or `http` for loopback and private addresses; checked by [`Config::new`].
-    pub url: String,
-    /// The game's build.
-    pub build: String,
-    /// The player, for flags before the first token; must be the token's `sub`.
-    pub player_id: Option<String>,
-    /// A token to start with.
-    pub token: Option<String>,
-    /// Telegram's raw `initData`: the core makes tokens from it by `POST /auth/telegram` and never asks the game.
-    pub telegram_init_data: Option<String>,
-    /// When fetched flags take effect.
-    pub flag_updates: FlagUpdates,
-    /// Whether `Save` reaches a disk. Without one nothing counts as saved, and an offer is acknowledged when the game has it.
-    pub persistent: bool,
-    /// How the SDK names itself to the server.
-    pub sdk: SdkInfo,
-}
-
-// Neither token nor initData may reach a log.
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config")
-            .field("url", &self.url)
-            .field("build", &self.build)
-            .field("player_id", &self.player_id)
-            .field("flag_updates", &self.flag_updates)
-            .field("persistent", &self.persistent)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What can be kept on the device. Each key is one small file (or one item of a browser's storage).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,6 +66,20 @@ fn escape(player: &str) -> String {
         }
     }
     out
+}
+
+/// How grave a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum LogLevel {
+    /// Something is broken.
+    Error = 1,
+    /// Something was lost, refused or set aside.
+    Warn = 2,
+    /// The connection's moves.
+    Info = 3,
+    /// Everything else.
+    Debug = 4,
 }
 
 /// An HTTP method.
@@ -263,7 +242,7 @@ pub enum Output {
         /// Goes back with the answer.
         ticket: TokenId,
     },
-    /// Read what was saved; answer with `Loaded`.
+    /// Read what was saved. The driver answers with `Loaded` before it hands in anything else.
     Load {
         /// Which.
         key: StoreKey,
@@ -283,6 +262,13 @@ pub enum Output {
         event: Event,
         /// Whether an acknowledgement waits for the game to take it.
         durable: bool,
+    },
+    /// A line for the log. It never holds a token.
+    Log {
+        /// How grave.
+        level: LogLevel,
+        /// The text.
+        line: String,
     },
     /// Nothing more to do until this monotonic time; `u64::MAX`: no need. Always the last of a drain.
     WakeAt(u64),

@@ -9,13 +9,17 @@
 #![deny(missing_docs)]
 
 mod command;
+mod config;
 mod error;
 mod event;
 pub mod flags;
 mod io;
 pub mod protocol;
+mod rng;
+mod session;
 
 pub use command::{Command, Secret};
+pub use config::Config;
 pub use error::Error;
 pub use event::Cause;
 pub use event::{
@@ -23,5 +27,6 @@ pub use event::{
 };
 pub use flags::Flags;
 pub use io::{
-    Config, HttpFailure, HttpId, HttpReply, Input, Method, Now, Output, SocketId, StoreKey, TokenId,
+    HttpFailure, HttpId, HttpReply, Input, LogLevel, Method, Now, Output, SocketId, StoreKey, TokenId,
 };
+pub use session::clock::ServerClock;

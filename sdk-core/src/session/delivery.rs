@@ -1,0 +1,182 @@
+//! Durable messages: which were received, which may be acknowledged (`PROTOCOL.md`, section 5).
+//!
+//! An acknowledgement says that every message up to a number has been taken by the game, or saved by the SDK.
+
+use std::collections::VecDeque;
+
+/// What a durable message waits for before it may be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Nothing.
+    Done,
+    /// The game takes this event (a running count).
+    Event(u64),
+    /// This offer is saved, or surfaces and is taken.
+    Held(String),
+}
+
+/// What to do with a durable message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The next one: take it.
+    Next,
+    /// Seen before: drop it.
+    Duplicate,
+    /// Something before it is missing: close and resume.
+    Hole,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    session: Option<String>,
+    last_seq: u64,
+    waiting: VecDeque<(u64, Wait)>,
+    acked: u64,
+    ack_sent: u64,
+}
+
+impl Delivery {
+    /// The session and the last number received in it, for `resume`.
+    pub(crate) fn resume(&self) -> Option<(&str, u64)> {
+        self.session.as_deref().map(|session| (session, self.last_seq))
+    }
+
+    /// `authenticated` named this session. A new one counts from 1, and what the old one still owed is owed no more.
+    pub(crate) fn begin(&mut self, session: &str) {
+        if self.session.as_deref() != Some(session) {
+            *self = Delivery { session: Some(session.to_owned()), ..Delivery::default() };
+        } else {
+            // What was sent on the socket before may not have arrived.
+            self.ack_sent = 0;
+        }
+    }
+
+    /// Another player: the session is not his.
+    pub(crate) fn forget(&mut self) {
+        *self = Delivery::default();
+    }
+
+    pub(crate) fn arrival(&mut self, seq: u64) -> Arrival {
+        if seq <= self.last_seq {
+            Arrival::Duplicate
+        } else if seq > self.last_seq + 1 {
+            Arrival::Hole
+        } else {
+            self.last_seq = seq;
+            Arrival::Next
+        }
+    }
+
+    /// The message just received waits for this.
+    pub(crate) fn wait(&mut self, what: Wait) {
+        self.waiting.push_back((self.last_seq, what));
+        self.settle();
+    }
+
+    /// The game has taken every event up to this count.
+    pub(crate) fn taken(&mut self, events: u64) {
+        self.finish(|wait| matches!(wait, Wait::Event(event) if *event <= events));
+    }
+
+    /// These offers are on the disk, or need not be.
+    pub(crate) fn released(&mut self, is_safe: impl Fn(&str) -> bool) {
+        self.finish(|wait| matches!(wait, Wait::Held(offer) if is_safe(offer)));
+    }
+
+    /// A held offer surfaced as this event.
+    pub(crate) fn surfaced(&mut self, offer_id: &str, event: u64) {
+        for (_, wait) in &mut self.waiting {
+            if matches!(wait, Wait::Held(held) if held == offer_id) {
+                *wait = Wait::Event(event);
+            }
+        }
+    }
+
+    fn finish(&mut self, done: impl Fn(&Wait) -> bool) {
+        for (_, wait) in &mut self.waiting {
+            if done(wait) {
+                *wait = Wait::Done;
+            }
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while let Some((seq, Wait::Done)) = self.waiting.front() {
+            self.acked = *seq;
+            self.waiting.pop_front();
+        }
+    }
+
+    /// What an outgoing message may carry as `ack`.
+    pub(crate) fn ack(&self) -> Option<u64> {
+        (self.acked > 0).then_some(self.acked)
+    }
+
+    /// Whether the server does not know of the newest acknowledgement yet.
+    pub(crate) fn owes_ack(&self) -> bool {
+        self.acked > self.ack_sent
+    }
+
+    /// A message with [`Delivery::ack`] went out.
+    pub(crate) fn ack_went_out(&mut self) {
+        self.ack_sent = self.acked;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ack_covers_a_prefix_only() {
+        let mut d = Delivery::default();
+        d.begin("s");
+        assert_eq!(d.arrival(1), Arrival::Next);
+        d.wait(Wait::Event(7));
+        assert_eq!(d.arrival(2), Arrival::Next);
+        d.wait(Wait::Done);
+        assert_eq!(d.ack(), None);
+        d.taken(6);
+        assert!(!d.owes_ack());
+        d.taken(7);
+        assert_eq!(d.ack(), Some(2));
+        assert!(d.owes_ack());
+        d.ack_went_out();
+        assert!(!d.owes_ack());
+        assert_eq!(d.resume(), Some(("s", 2)));
+    }
+
+    #[test]
+    fn resume_starts_at_the_last_received_not_at_the_ack() {
+        let mut d = Delivery::default();
+        d.begin("s");
+        d.arrival(1);
+        d.wait(Wait::Event(1));
+        assert_eq!((d.resume(), d.ack()), (Some(("s", 1)), None));
+        d.begin("s");
+        assert_eq!(d.arrival(1), Arrival::Duplicate);
+        assert_eq!(d.arrival(3), Arrival::Hole);
+        assert_eq!(d.arrival(2), Arrival::Next);
+        d.begin("another");
+        assert_eq!(d.resume(), Some(("another", 0)));
+    }
+
+    #[test]
+    fn a_held_offer_waits_for_the_disk_or_for_the_game() {
+        let mut d = Delivery::default();
+        d.begin("s");
+        for offer in ["a", "b"] {
+            let next = d.resume().unwrap().1 + 1;
+            d.arrival(next);
+            d.wait(Wait::Held(offer.into()));
+        }
+        d.released(|id| id == "a");
+        assert_eq!(d.ack(), Some(1));
+        d.surfaced("b", 9);
+        d.released(|_| true);
+        assert_eq!(d.ack(), Some(1));
+        d.taken(9);
+        assert_eq!(d.ack(), Some(2));
+    }
+}

@@ -1,0 +1,200 @@
+//! Open requests: what to send, what to repeat, how each ends (`PROTOCOL.md`, section 6).
+//!
+//! Every request ends exactly once. One with a key is repeated, byte for byte, on every new connection until its deadline; one
+//! without a key that was written is never repeated.
+
+use std::collections::BTreeMap;
+
+use crate::event::RequestId;
+use crate::io::SocketId;
+use crate::protocol::{Channel, Code};
+
+/// Who waits for the reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The game.
+    Game(RequestId),
+    /// The break that this `ready_for_offer` asked for (a running count of breaks).
+    Break(u64),
+    /// A page of analytics.
+    Page(u32),
+    /// A room to join.
+    Join(String),
+    /// A bet: its request, and how often its seed was renewed.
+    Bet(RequestId),
+    /// The question after an earlier run's bet.
+    BetStatus,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) owner: Owner,
+    pub(crate) channel: Channel,
+    pub(crate) kind: String,
+    pub(crate) payload: String,
+    pub(crate) key: Option<String>,
+    pub(crate) deadline: u64,
+    /// Written to some socket, so the server may have executed it.
+    written: bool,
+    written_on: Option<SocketId>,
+}
+
+impl Open {
+    pub(crate) fn new(owner: Owner, channel: Channel, kind: &str, payload: String, deadline: u64) -> Self {
+        let kind = kind.to_owned();
+        Open { owner, channel, kind, payload, key: None, deadline, written: false, written_on: None }
+    }
+
+    pub(crate) fn with_key(mut self, key: Option<String>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// How it ends when no reply will come any more.
+    pub(crate) fn end_code(&self) -> Code {
+        if self.written { Code::UnknownOutcome } else { Code::NotSent }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    open: BTreeMap<u64, Open>,
+    last_id: u64,
+}
+
+impl Requests {
+    /// A number for an `id` on the wire, for pings too.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(crate) fn add(&mut self, request: Open) -> u64 {
+        let id = self.next_id();
+        self.open.insert(id, request);
+        id
+    }
+
+    /// The requests to write now: those not yet on this socket that may be written again.
+    pub(crate) fn to_write(&self, socket: SocketId) -> Vec<u64> {
+        let may = |r: &Open| r.written_on != Some(socket) && (r.key.is_some() || !r.written);
+        self.open.iter().filter(|(_, r)| may(r)).map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<&Open> {
+        self.open.get(&id)
+    }
+
+    pub(crate) fn written(&mut self, id: u64, socket: SocketId) {
+        if let Some(request) = self.open.get_mut(&id) {
+            request.written = true;
+            request.written_on = Some(socket);
+        }
+    }
+
+    /// Takes the request that a reply answers. `re` is the text that went out as `id`.
+    pub(crate) fn take_reply(&mut self, re: &str) -> Option<Open> {
+        let id: u64 = re.strip_prefix('c')?.parse().ok()?;
+        // A reply counts only for what was asked.
+        self.open.get(&id).filter(|r| r.written)?;
+        self.open.remove(&id)
+    }
+
+    pub(crate) fn take(&mut self, id: u64) -> Option<Open> {
+        self.open.remove(&id)
+    }
+
+    /// Takes what `which` says.
+    pub(crate) fn take_where(&mut self, which: impl Fn(&Open) -> bool) -> Vec<Open> {
+        let ids: Vec<u64> = self.open.iter().filter(|(_, r)| which(r)).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.open.remove(&id)).collect()
+    }
+
+    /// Takes those whose deadline has passed.
+    pub(crate) fn take_expired(&mut self, t: u64) -> Vec<Open> {
+        self.take_where(|r| r.deadline <= t)
+    }
+
+    /// The socket ended: takes those that no later socket may carry.
+    pub(crate) fn take_lost(&mut self) -> Vec<Open> {
+        self.take_where(|r| r.written && r.key.is_none())
+    }
+
+    /// The longest request that is on this socket unanswered: the one that a close 1009 was about.
+    pub(crate) fn take_longest(&mut self, socket: SocketId) -> Option<Open> {
+        let on_socket = self.open.iter().filter(|(_, r)| r.written_on == Some(socket));
+        let id = *on_socket.max_by_key(|(_, r)| r.payload.len())?.0;
+        self.open.remove(&id)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.open.values().map(|r| r.deadline).min()
+    }
+
+    /// Whether a game or a bet waits for an answer, which is a reason to be connected.
+    pub(crate) fn any_wanted(&self) -> bool {
+        self.open.values().any(|r| matches!(r.owner, Owner::Game(_) | Owner::Bet(_) | Owner::Join(_)))
+    }
+
+    pub(crate) fn has(&self, owner: &Owner) -> bool {
+        self.open.values().any(|r| r.owner == *owner)
+    }
+
+    /// Open requests of the game, the SDK's own left out.
+    pub(crate) fn games(&self) -> usize {
+        self.open.values().filter(|r| matches!(r.owner, Owner::Game(_) | Owner::Bet(_))).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(n: u64, key: Option<&str>) -> Open {
+        Open::new(Owner::Game(RequestId(n)), Channel::Game, "spin", "{}".into(), 100 * n)
+            .with_key(key.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_key_makes_it_safe_to_repeat() {
+        let (first, second) = (SocketId(1), SocketId(2));
+        let mut requests = Requests::default();
+        let keyed = requests.add(open(1, Some("k")));
+        let plain = requests.add(open(2, None));
+        assert_eq!(requests.to_write(first), [keyed, plain]);
+        requests.written(keyed, first);
+        requests.written(plain, first);
+        assert!(requests.to_write(first).is_empty());
+        let lost = requests.take_lost();
+        assert_eq!(lost.len(), 1);
+        assert_eq!(
+            (lost[0].owner.clone(), lost[0].end_code()),
+            (Owner::Game(RequestId(2)), Code::UnknownOutcome)
+        );
+        assert_eq!(requests.to_write(second), [keyed]);
+    }
+
+    #[test]
+    fn what_was_never_written_ends_not_sent() {
+        let mut requests = Requests::default();
+        requests.add(open(1, Some("k")));
+        requests.add(open(2, None));
+        assert_eq!(requests.next_deadline(), Some(100));
+        let ended = requests.take_expired(100);
+        assert_eq!(ended.len(), 1);
+        assert_eq!(ended[0].end_code(), Code::NotSent);
+        assert_eq!(requests.games(), 1);
+    }
+
+    #[test]
+    fn a_reply_to_nothing_is_nothing() {
+        let mut requests = Requests::default();
+        let id = requests.add(open(1, None));
+        assert!(requests.take_reply(&format!("c{id}")).is_none(), "it was never asked");
+        requests.written(id, SocketId(1));
+        assert!(requests.take_reply("c999").is_none());
+        assert!(requests.take_reply("x").is_none());
+        assert!(requests.take_reply(&format!("c{id}")).is_some());
+        assert!(requests.take_reply(&format!("c{id}")).is_none());
+    }
+}

@@ -1,0 +1,161 @@
+//! The token: asked for once at a time, kept while it is good, asked for again with back-off (`PROTOCOL.md`, section 3).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::Deserialize;
+
+use super::backoff;
+use crate::io::{HttpId, TokenId};
+use crate::protocol::is_player_id;
+
+/// A token is used up to this long before its end.
+const MARGIN_MS: u64 = 30_000;
+/// The server accepts a token of at most this age, whatever `exp` says.
+const MAX_AGE_MS: u64 = 300_000;
+
+/// Whom the question went to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The game's provider.
+    Game(TokenId),
+    /// `POST /auth/telegram`.
+    Telegram(HttpId),
+}
+
+/// What the SDK knows of the token. `Debug` is left out on purpose: it holds a secret.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    current: Option<Token>,
+    asked: Option<Asked>,
+    failures: u32,
+    /// Refusals by the server in a row.
+    pub(crate) refusals: u32,
+    tickets: u64,
+}
+
+struct Token {
+    text: String,
+    player: Option<String>,
+    good_until: u64,
+    /// It just came: good for one attempt even if its life is shorter than the margin.
+    fresh: bool,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: Option<String>,
+    #[serde(rename = "userId")]
+    user_id: Option<String>,
+    iat: Option<f64>,
+    exp: Option<f64>,
+}
+
+impl Tokens {
+    /// Takes a token in hand.
+    pub(crate) fn put(&mut self, text: String, t: u64) {
+        let claims = claims(&text);
+        let life = claims.as_ref().and_then(|c| Some(((c.exp? - c.iat?).max(0.0) * 1000.0) as u64));
+        let life = life.unwrap_or(MAX_AGE_MS).min(MAX_AGE_MS).saturating_sub(MARGIN_MS);
+        let player = claims.and_then(|c| c.sub.or(c.user_id)).filter(|p| is_player_id(p));
+        self.current = Some(Token { text, player, good_until: t.saturating_add(life), fresh: true });
+        self.asked = None;
+        self.failures = 0;
+    }
+
+    /// The provider had none. Returns how long to wait before it is asked again.
+    pub(crate) fn none_to_be_had(&mut self, unit: f64) -> u64 {
+        self.asked = None;
+        let wait = backoff::delay(self.failures, unit);
+        self.failures = self.failures.saturating_add(1);
+        wait
+    }
+
+    /// The server refused the token: it is not used again.
+    pub(crate) fn refused(&mut self) {
+        self.current = None;
+        self.refusals += 1;
+    }
+
+    /// A token that is good now.
+    pub(crate) fn usable(&self, t: u64) -> Option<&str> {
+        self.current.as_ref().filter(|token| token.fresh || t < token.good_until).map(|token| &*token.text)
+    }
+
+    /// The token was used for an attempt to connect; from now on its age counts.
+    pub(crate) fn spent(&mut self) {
+        if let Some(token) = &mut self.current {
+            token.fresh = false;
+        }
+    }
+
+    /// The player that the token in hand names. Not verified: the server does that.
+    pub(crate) fn player(&self) -> Option<&str> {
+        self.current.as_ref().and_then(|token| token.player.as_deref())
+    }
+
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        self.asked
+    }
+
+    pub(crate) fn next_ticket(&mut self) -> TokenId {
+        self.tickets += 1;
+        TokenId(self.tickets)
+    }
+
+    pub(crate) fn ask(&mut self, whom: Asked) {
+        self.asked = Some(whom);
+    }
+}
+
+/// Reads the claims without verifying them; `None` for what is no JWT.
+fn claims(token: &str) -> Option<Claims> {
+    let body = token.split('.').nth(1)?;
+    let bytes = Base64UrlUnpadded::decode_vec(body).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jwt(claims: &str) -> String {
+        format!("e30.{}.sig", Base64UrlUnpadded::encode_string(claims.as_bytes()))
+    }
+
+    #[test]
+    fn a_token_is_reused_until_half_a_minute_before_its_end() {
+        let mut tokens = Tokens::default();
+        tokens.put(jwt(r#"{"sub":"ann","iat":1000,"exp":1120}"#), 5_000);
+        assert_eq!(tokens.player(), Some("ann"));
+        tokens.spent();
+        assert!(tokens.usable(5_000 + 89_999).is_some());
+        assert!(tokens.usable(5_000 + 90_000).is_none());
+    }
+
+    #[test]
+    fn without_exp_the_servers_window_holds_and_userid_stands_in_for_sub() {
+        let mut tokens = Tokens::default();
+        tokens.put(jwt(r#"{"userId":"bo","iat":1000}"#), 0);
+        tokens.spent();
+        assert_eq!(tokens.player(), Some("bo"));
+        assert!(tokens.usable(269_999).is_some());
+        assert!(tokens.usable(270_000).is_none());
+    }
+
+    #[test]
+    fn a_short_lived_or_opaque_token_is_good_for_one_attempt() {
+        for text in [jwt(r#"{"sub":"ann","iat":10,"exp":20}"#), "opaque".to_owned()] {
+            let mut tokens = Tokens::default();
+            tokens.put(text, 0);
+            assert!(tokens.usable(1_000_000).is_some());
+            tokens.spent();
+            assert!(tokens.usable(1_000_000).is_none());
+        }
+    }
+
+    #[test]
+    fn a_failing_provider_is_asked_ever_more_rarely() {
+        let mut tokens = Tokens::default();
+        let waits: Vec<u64> = (0..7).map(|_| tokens.none_to_be_had(0.5)).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000]);
+    }
+}

@@ -1,1 +1,57 @@
-fn main() {}
+//! The chores of the project, written in Rust so that they are the same on every machine: `cargo xtask <what>`.
+//!
+//! Each chore is a file: [`test`] is the one test command, [`setup`] installs what it needs. This file knows only the command line.
+
+mod process;
+mod repository;
+mod setup;
+mod test;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of the project", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// The one test command: format, lints, docs, tests, simulation, licences, advisories, the quickstart
+    Test(test::Arguments),
+    /// Play random histories against the core: `--seeds 10000`, `--seed 42 --trace`, `--mutants`
+    Simulate(Forwarded),
+    /// Measure against a peer in the same run, in release mode
+    Bench(Forwarded),
+    /// Install the tools that `test` needs, each at the version that is known to work
+    Setup,
+}
+
+/// Arguments that go to the started program as they are.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+struct Forwarded {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Simulate(Forwarded { arguments }) => process::run_release("castline-simulation", &arguments),
+        Chore::Bench(Forwarded { arguments }) => process::run_release("castline-benchmarks", &arguments),
+        Chore::Setup => setup::run(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The tools that the test command needs beside a Rust toolchain: which version is known to work, whether it is there, how to get it.
+
+use crate::process::CommandLine;
+use clap::ValueEnum;
+use std::fmt;
+
+/// A tool that a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    Rustfmt,
+    Clippy,
+    /// The target `wasm32-unknown-unknown`
+    Wasm,
+    CargoDeny,
+    CargoAudit,
+}
+
+impl Tool {
+    pub(crate) const ALL: [Tool; 5] =
+        [Tool::Rustfmt, Tool::Clippy, Tool::Wasm, Tool::CargoDeny, Tool::CargoAudit];
+
+    /// What is there, in the tool's own words; `None`: nothing.
+    pub(crate) fn found(self) -> Option<String> {
+        match self {
+            Tool::Rustfmt => first_line(&CommandLine::cargo("fmt --version")),
+            Tool::Clippy => first_line(&CommandLine::cargo("clippy --version")),
+            Tool::CargoDeny => first_line(&CommandLine::cargo("deny --version")),
+            Tool::CargoAudit => first_line(&CommandLine::cargo("audit --version")),
+            // The compiler is asked, not rustup, which a distribution's Rust does not come with.
+            Tool::Wasm => {
+                let sysroot = first_line(&CommandLine::new("rustc").args(["--print", "sysroot"]))?;
+                let library = std::path::Path::new(&sysroot).join("lib/rustlib").join(WASM).join("lib");
+                library.is_dir().then(|| WASM.to_owned())
+            }
+        }
+    }
+
+    /// The version that [`Self::install`] installs; `None` where the toolchain brings its own.
+    pub(crate) fn pinned(self) -> Option<&'static str> {
+        match self {
+            Tool::CargoDeny => Some("0.20.2"),
+            Tool::CargoAudit => Some("0.22.2"),
+            Tool::Rustfmt | Tool::Clippy | Tool::Wasm => None,
+        }
+    }
+
+    /// The command that gets it. The tools are built once and run for seconds, so they are built fast rather than to be fast.
+    pub(crate) fn install(self) -> CommandLine {
+        let rustup = CommandLine::new("rustup");
+        match self {
+            Tool::Rustfmt => rustup.args(["component", "add", "rustfmt"]),
+            Tool::Clippy => rustup.args(["component", "add", "clippy"]),
+            Tool::Wasm => rustup.args(["target", "add", WASM]),
+            Tool::CargoDeny | Tool::CargoAudit => CommandLine::cargo("install --locked --force")
+                .arg(format!("{self}@{}", self.pinned().unwrap_or_default()))
+                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+                .env("CARGO_PROFILE_RELEASE_LTO", "off")
+                .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tool::Rustfmt => "rustfmt",
+            Tool::Clippy => "clippy",
+            Tool::Wasm => "wasm",
+            Tool::CargoDeny => "cargo-deny",
+            Tool::CargoAudit => "cargo-audit",
+        })
+    }
+}
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+fn first_line(command: &CommandLine) -> Option<String> {
+    command.output()?.lines().next().map(|line| line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_install_line_names_the_pinned_version() {
+        assert!(
+            Tool::CargoDeny
+                .install()
+                .to_string()
+                .ends_with("cargo install --locked --force cargo-deny@0.20.2")
+        );
+        assert_eq!(Tool::Wasm.install().to_string(), "rustup target add wasm32-unknown-unknown");
+    }
+
+    #[test]
+    fn a_tool_is_named_the_same_on_the_command_line_and_in_messages() {
+        for tool in Tool::ALL {
+            let named = tool.to_possible_value().expect("no tool is hidden");
+            assert_eq!(named.get_name(), tool.to_string());
+        }
+    }
+}

@@ -8,11 +8,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod analytics;
 mod command;
 mod config;
 mod error;
 mod event;
 pub mod flags;
+mod inbox;
 mod io;
 pub mod protocol;
 mod rng;
@@ -26,6 +28,7 @@ pub use event::{
     BetOutcome, Dropped, Event, FlagUpdates, Lifecycle, Offer, Outcome, Reason, RequestId, RoomChange, State,
 };
 pub use flags::Flags;
+pub use inbox::{Handed, Inbox};
 pub use io::{
     HttpFailure, HttpId, HttpReply, Input, LogLevel, Method, Now, Output, SocketId, StoreKey, TokenId,
 };

@@ -1,0 +1,158 @@
+//! One page: the events of one batch, as the text that goes on the wire and on the disk.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+use crate::protocol::encode;
+use crate::protocol::limits::{MAX_ANALYTICS_EVENT_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+use crate::protocol::messages::{AnalyticsEvent, Events};
+
+/// A page is closed to events this much younger than its first, so that all of a page grows old together.
+const MAX_SPAN_MS: i64 = 3_600_000;
+/// What ends the text of a page.
+const END: &str = "]}";
+
+/// The event by which the queue tells the server what it dropped.
+pub(super) const DROPPED: &str = "$dropped";
+
+#[derive(serde::Deserialize)]
+struct DroppedProps {
+    count: u64,
+}
+
+/// An event as JSON text.
+///
+/// # Errors
+/// `props` is not JSON; the event is above 2,048 bytes.
+pub(super) fn encode_event(id: String, name: &str, timestamp: i64, props: &str) -> Result<String, Error> {
+    let props = match props.trim() {
+        "" => None,
+        text => {
+            let message = "props must be a JSON object, at most 32 levels deep";
+            let raw: &RawValue = serde_json::from_str(text).map_err(|_| Error::InvalidArgument(message))?;
+            if !raw.get().starts_with('{') {
+                return Err(Error::InvalidArgument(message));
+            }
+            Some(raw)
+        }
+    };
+    let event = AnalyticsEvent { event_id: Cow::Owned(id), name: Cow::Borrowed(name), timestamp, props };
+    let text = encode(&event);
+    if text.len() > MAX_ANALYTICS_EVENT_BYTES { Err(Error::TooLarge) } else { Ok(text) }
+}
+
+/// Up to 50 events that were made under the same flags.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) number: u32,
+    /// The payload but for [`END`].
+    text: String,
+    flags: BTreeMap<String, String>,
+    pub(super) events: usize,
+    /// When the first event was made, Unix ms.
+    pub(super) first: i64,
+    /// What its `$dropped` events tell of.
+    pub(super) told: u64,
+    told_events: u64,
+    /// It was sent once: the same bytes go out when it is sent again.
+    pub(super) sealed: bool,
+    pub(super) urgent: bool,
+    /// What is on the disk is not this.
+    pub(super) dirty: bool,
+    /// Something was handed out to be saved under its number.
+    pub(super) saved: bool,
+}
+
+impl Page {
+    pub(super) fn new(number: u32, flags: &BTreeMap<String, String>, timestamp: i64) -> Page {
+        Page {
+            number,
+            text: format!("{{\"flags\":{},\"events\":[", encode(flags)),
+            flags: flags.clone(),
+            events: 0,
+            first: timestamp,
+            told: 0,
+            told_events: 0,
+            sealed: false,
+            urgent: false,
+            dirty: true,
+            saved: false,
+        }
+    }
+
+    /// Reads what was saved. It takes no more events once it was sent; whether an earlier process had sent it is not known, but each
+    /// event has its own id by which the server knows it again.
+    pub(super) fn restore(number: u32, bytes: &[u8]) -> Option<Page> {
+        if bytes.len() > MAX_BATCH_BYTES {
+            return None;
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        let read: Events<'_> = serde_json::from_str(text).ok()?;
+        if read.events.is_empty() || read.events.len() > MAX_BATCH_EVENTS {
+            return None;
+        }
+        let mut page = Page::new(number, &read.flags, 0);
+        page.first = read.events.iter().map(|event| event.timestamp).min()?;
+        for event in &read.events {
+            page.add(&encode(event));
+            page.note(&event.name, event.props.map_or("", RawValue::get));
+        }
+        page.urgent = read.events.iter().any(|event| event.name == "$offer_result");
+        (page.dirty, page.saved) = (false, true);
+        Some(page)
+    }
+
+    /// Whether an event of these bytes, made now under these flags, may be added.
+    pub(super) fn takes(&self, event: &str, flags: &BTreeMap<String, String>, timestamp: i64) -> bool {
+        !self.sealed
+            && self.events < MAX_BATCH_EVENTS
+            && self.len_with(event) <= MAX_BATCH_BYTES
+            && timestamp.saturating_sub(self.first).saturating_abs() < MAX_SPAN_MS
+            && self.flags == *flags
+    }
+
+    /// The payload's length with one event more.
+    pub(super) fn len_with(&self, event: &str) -> usize {
+        self.len() + event.len() + usize::from(self.events > 0)
+    }
+
+    pub(super) fn add(&mut self, event: &str) {
+        if self.events > 0 {
+            self.text.push(',');
+        }
+        self.text.push_str(event);
+        self.events += 1;
+        self.dirty = true;
+    }
+
+    /// Keeps count of what `$dropped` events tell, to be told anew when the page itself is dropped.
+    pub(super) fn note(&mut self, name: &str, props: &str) {
+        if name == DROPPED {
+            self.told_events += 1;
+            let count = serde_json::from_str::<DroppedProps>(props).map_or(0, |props| props.count);
+            self.told = self.told.saturating_add(count);
+        }
+    }
+
+    /// The game's and the SDK's events in it, without the `$dropped` ones.
+    pub(super) fn own_events(&self) -> u64 {
+        self.events as u64 - self.told_events
+    }
+
+    /// Bytes of the payload.
+    pub(super) fn len(&self) -> usize {
+        self.text.len() + END.len()
+    }
+
+    /// Whether the next event may not fit.
+    pub(super) fn is_full(&self) -> bool {
+        self.events >= MAX_BATCH_EVENTS || self.len() + MAX_ANALYTICS_EVENT_BYTES >= MAX_BATCH_BYTES
+    }
+
+    pub(super) fn payload(&self) -> String {
+        format!("{}{END}", self.text)
+    }
+}

@@ -1,0 +1,311 @@
+//! All pages of one player.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::page::{DROPPED, Page, encode_event};
+use crate::error::Error;
+use crate::protocol::limits::{MAX_ANALYTICS_AGE_MS, MAX_ANALYTICS_BYTES, MAX_BATCH_BYTES};
+
+/// Each page is a file, whatever its size.
+const MAX_PAGES: usize = 256;
+/// No queue ever counts this far: what names a higher page is corrupt.
+const MAX_NUMBER: u32 = u32::MAX / 2;
+
+/// A page under way to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// Names it to [`Queue::settled`] and [`Queue::failed`].
+    pub(crate) page: u32,
+    /// The payload of `analytics/events`, and the body of `POST /events`.
+    pub(crate) payload: String,
+}
+
+/// One player's events that the server has not yet accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// By number, oldest first.
+    pages: VecDeque<Page>,
+    next: u32,
+    bytes: usize,
+    in_flight: Option<u32>,
+    /// Pages below this number are to go out.
+    flush_below: u32,
+    /// Saved pages that are to be deleted.
+    deleted: Vec<u32>,
+    /// Dropped events that the game and the server have not been told of.
+    untold_game: u64,
+    untold_server: u64,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Queue {
+        Queue::default()
+    }
+
+    /// Adds an event. What was dropped before is told in a `$dropped` event of its own, whose id is derived from this one's.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]: above 2,048 bytes; [`Error::InvalidArgument`]: `props` is no JSON object. Nothing was added.
+    pub(crate) fn push(
+        &mut self,
+        event_id: String,
+        name: &str,
+        timestamp: i64,
+        props: &str,
+        flags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.add(event_id, name, timestamp, props, flags, false)
+    }
+
+    /// The same for an event that is sent at once.
+    pub(crate) fn push_urgent(
+        &mut self,
+        event_id: String,
+        name: &str,
+        timestamp: i64,
+        props: &str,
+        flags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.add(event_id, name, timestamp, props, flags, true)
+    }
+
+    fn add(
+        &mut self,
+        event_id: String,
+        name: &str,
+        timestamp: i64,
+        props: &str,
+        flags: &BTreeMap<String, String>,
+        urgent: bool,
+    ) -> Result<(), Error> {
+        let report_id = (self.untold_server > 0).then(|| format!("{event_id}-d"));
+        let text = encode_event(event_id, name, timestamp, props)?;
+        self.append(&text, name, props, timestamp, flags, urgent)?;
+        if let Some(id) = report_id {
+            let props = format!("{{\"count\":{}}}", self.untold_server);
+            let text = encode_event(id, DROPPED, timestamp, &props)?;
+            // Before the page is bounded: what that drops is for the next report.
+            self.untold_server = 0;
+            self.append(&text, DROPPED, &props, timestamp, flags, false)?;
+        }
+        self.keep_bounds();
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        text: &str,
+        name: &str,
+        props: &str,
+        timestamp: i64,
+        flags: &BTreeMap<String, String>,
+        urgent: bool,
+    ) -> Result<(), Error> {
+        if !self.pages.back().is_some_and(|page| page.takes(text, flags, timestamp)) {
+            let page = Page::new(self.next, flags, timestamp);
+            if page.len_with(text) > MAX_BATCH_BYTES {
+                return Err(Error::TooLarge);
+            }
+            self.next += 1;
+            self.bytes += page.len();
+            self.pages.push_back(page);
+        }
+        let Some(page) = self.pages.back_mut() else { return Err(Error::Internal) };
+        let before = page.len();
+        page.add(text);
+        page.note(name, props);
+        page.urgent |= urgent;
+        self.bytes += page.len() - before;
+        Ok(())
+    }
+
+    /// Drops pages whose oldest event is older than 6 days by the wall clock, Unix ms.
+    pub(crate) fn expire(&mut self, now_wall: i64) {
+        let limit = now_wall.saturating_sub(MAX_ANALYTICS_AGE_MS as i64);
+        while let Some(at) = self.droppable().filter(|at| self.pages[*at].first < limit) {
+            self.drop_page(at);
+        }
+    }
+
+    fn keep_bounds(&mut self) {
+        while self.bytes > MAX_ANALYTICS_BYTES || self.pages.len() > MAX_PAGES {
+            let Some(at) = self.droppable() else { return };
+            self.drop_page(at);
+        }
+    }
+
+    /// The oldest page that is not under way.
+    fn droppable(&self) -> Option<usize> {
+        self.pages.iter().position(|page| Some(page.number) != self.in_flight)
+    }
+
+    fn drop_page(&mut self, at: usize) {
+        let Some(page) = self.remove(at) else { return };
+        self.untold_game = self.untold_game.saturating_add(page.own_events());
+        self.untold_server = self.untold_server.saturating_add(page.own_events()).saturating_add(page.told);
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Page> {
+        let page = self.pages.remove(at)?;
+        self.bytes -= page.len();
+        if page.saved {
+            self.deleted.push(page.number);
+        }
+        Some(page)
+    }
+
+    /// How many events were dropped since the last call: for `Event::Dropped`.
+    pub(crate) fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.untold_game)
+    }
+
+    /// Whether there is an event that should go at once.
+    pub(crate) fn urgent(&self) -> bool {
+        self.waiting().any(|page| page.urgent)
+    }
+
+    /// Whether a whole page is ready.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting().any(Page::is_full)
+    }
+
+    /// Whether there is nothing to send or under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Page> {
+        self.pages.iter().filter(|page| Some(page.number) != self.in_flight)
+    }
+
+    /// What is queued now should go out.
+    pub(crate) fn request_flush(&mut self) {
+        self.flush_below = self.next;
+    }
+
+    /// Whether some of what was queued at the last [`Queue::request_flush`] is still here, be it under way.
+    pub(crate) fn pending_flush(&self) -> bool {
+        self.pages.front().is_some_and(|page| page.number < self.flush_below)
+    }
+
+    /// The oldest page, now under way: it takes no more events. `None` while one is, or when there is none.
+    pub(crate) fn next_batch(&mut self) -> Option<Batch> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let page = self.pages.front_mut()?;
+        page.sealed = true;
+        self.in_flight = Some(page.number);
+        Some(Batch { page: page.number, payload: page.payload() })
+    }
+
+    /// The server has accepted the page, or will never take it.
+    pub(crate) fn settled(&mut self, page: u32) {
+        self.failed(page);
+        if let Some(at) = self.pages.iter().position(|p| p.number == page) {
+            self.remove(at);
+        }
+    }
+
+    /// The page did not arrive, for all we know: the same bytes go out again.
+    pub(crate) fn failed(&mut self, page: u32) {
+        if self.in_flight == Some(page) {
+            self.in_flight = None;
+            self.keep_bounds();
+        }
+    }
+
+    /// What has to be saved: a page's number and its bytes, none to delete it.
+    pub(crate) fn dirty_pages(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let mut dirty: Vec<_> = self.deleted.drain(..).map(|page| (page, Vec::new())).collect();
+        for page in self.pages.iter_mut().filter(|page| page.dirty) {
+            (page.dirty, page.saved) = (false, true);
+            dirty.push((page.number, page.payload().into_bytes()));
+        }
+        dirty
+    }
+
+    /// Whether [`Queue::dirty_pages`] has something.
+    pub(crate) fn has_dirty(&self) -> bool {
+        !self.deleted.is_empty() || self.pages.iter().any(|page| page.dirty)
+    }
+
+    /// A page that could not be saved is to be saved again, with the next change.
+    pub(crate) fn save_failed(&mut self, page: u32) {
+        if let Some(page) = self.pages.iter_mut().find(|p| p.number == page) {
+            page.dirty = true;
+        }
+    }
+
+    /// The numbers that pages may have: from the first to before the end. To be kept beside them.
+    pub(crate) fn range(&self) -> (u32, u32) {
+        (self.pages.front().map_or(self.next, |page| page.number), self.next)
+    }
+
+    /// Takes up the numbers of an earlier process, before any of its pages; what was pushed meanwhile comes behind them. Returns the
+    /// numbers to load: of a range that no queue can have made, the end.
+    pub(crate) fn restore_range(&mut self, range: (u32, u32)) -> std::ops::Range<u32> {
+        let (first, end) = range;
+        if end > MAX_NUMBER {
+            return 0..0;
+        }
+        let first = first.max(end.saturating_sub(2 * MAX_PAGES as u32)).min(end);
+        self.renumber(end);
+        first..end
+    }
+
+    fn renumber(&mut self, from: u32) {
+        let flush_all = self.pending_flush();
+        self.next = from;
+        for page in &mut self.pages {
+            page.number = self.next;
+            (page.dirty, page.saved) = (true, false);
+            self.next += 1;
+        }
+        self.in_flight = None;
+        self.flush_below = if flush_all { self.next } else { 0 };
+    }
+
+    /// Takes a saved page back; one that is corrupt is counted as dropped, by the events that can still be told apart in it.
+    pub(crate) fn restore_page(&mut self, page: u32, bytes: &[u8]) {
+        if bytes.is_empty() || page > MAX_NUMBER || self.pages.iter().any(|p| p.number == page) {
+            return;
+        }
+        self.next = self.next.max(page.saturating_add(1));
+        let Some(restored) = Page::restore(page, bytes) else {
+            let lost = bytes.windows(9).filter(|w| *w == b"\"eventId\"").count().max(1) as u64;
+            self.untold_game += lost;
+            self.untold_server += lost;
+            self.deleted.push(page);
+            return;
+        };
+        self.bytes += restored.len();
+        let at = self.pages.partition_point(|p| p.number < page);
+        self.pages.insert(at, restored);
+        self.keep_bounds();
+    }
+
+    /// Empties the queue into another one; what was saved of it is deleted with the next [`Queue::dirty_pages`].
+    pub(crate) fn take_all(&mut self) -> Queue {
+        let rest = Queue {
+            next: self.next,
+            deleted: self.pages.iter().filter(|page| page.saved).map(|page| page.number).collect(),
+            ..Queue::default()
+        };
+        let mut taken = std::mem::replace(self, rest);
+        self.deleted.append(&mut taken.deleted);
+        taken
+    }
+
+    /// Puts another queue's events behind this one's: what was made before any login goes to the first player.
+    pub(crate) fn absorb(&mut self, mut other: Queue) {
+        other.renumber(self.next);
+        self.next = other.next;
+        self.bytes += other.bytes;
+        self.pages.append(&mut other.pages);
+        self.untold_game = self.untold_game.saturating_add(other.untold_game);
+        self.untold_server = self.untold_server.saturating_add(other.untold_server);
+        self.flush_below = self.flush_below.max(other.flush_below);
+        self.keep_bounds();
+    }
+}

@@ -1,0 +1,120 @@
+//! From the body of a `/flags` answer to a snapshot.
+//!
+//! Decides what is refused as a whole (so that it never replaces a good cache) and what spoils one flag alone.
+
+use std::fmt;
+
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use super::snapshot::{Body, Entry, Flags, Source, Value};
+use crate::event::Reason;
+use crate::protocol::limits::{MAX_FLAGS_BYTES, MAX_JSON_DEPTH};
+use crate::protocol::messages::{FlagWire, FlagsAnswer};
+use crate::protocol::{depth_exceeds, is_name};
+
+/// Why a body is no `/flags` answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Nothing in it.
+    Empty,
+    /// Longer than the limit.
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A page for people: a captive portal's, or a proxy's error.
+    Html,
+    /// Not JSON, or cut off; the text says where.
+    NotJson(String),
+    /// JSON, but not an answer; the text says what was wrong.
+    WrongForm(String),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Empty => f.write_str("the body is empty"),
+            DecodeError::TooLarge { bytes, limit } => {
+                write!(f, "the body is {bytes} bytes; the limit is {limit}")
+            }
+            DecodeError::Html => f.write_str("the body is HTML (a captive portal, or a proxy's error page)"),
+            DecodeError::NotJson(what) => write!(f, "the body is not JSON: {what}"),
+            DecodeError::WrongForm(what) => write!(f, "the body is not a flags answer: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl Flags {
+    /// Reads a `/flags` answer of at most 2,048 bytes. A malformed flag spoils itself alone: its reason is `ERROR`, its getters give
+    /// the default.
+    ///
+    /// # Errors
+    /// The body is empty, larger than the limit, HTML, not JSON, or without a `version` and an object `flags`.
+    pub fn decode(body: &[u8], source: Source) -> Result<Flags, DecodeError> {
+        Flags::decode_within(MAX_FLAGS_BYTES, body, source)
+    }
+
+    /// The same with another limit on the body, to measure snapshots that are larger than the wire allows.
+    ///
+    /// # Errors
+    /// As [`Flags::decode`].
+    #[doc(hidden)]
+    pub fn decode_within(limit: usize, body: &[u8], source: Source) -> Result<Flags, DecodeError> {
+        if body.len() > limit {
+            return Err(DecodeError::TooLarge { bytes: body.len(), limit });
+        }
+        match body.trim_ascii_start().first() {
+            None => return Err(DecodeError::Empty),
+            Some(b'<') => return Err(DecodeError::Html),
+            Some(_) => {}
+        }
+        let answer: FlagsAnswer = serde_json::from_slice(body).map_err(|e| match e.classify() {
+            Category::Data => DecodeError::WrongForm(e.to_string()),
+            _ => DecodeError::NotJson(e.to_string()),
+        })?;
+        // Empty is the version of the compiled defaults; a long or unprintable one would have to travel in a URL.
+        if !is_name(&answer.version) {
+            let what = "version must be 1 to 128 bytes without control characters";
+            return Err(DecodeError::WrongForm(what.to_owned()));
+        }
+        let entries = answer.flags.iter().map(|(name, raw)| Entry::new(name, flag(name, raw))).collect();
+        Ok(Flags::from_entries(&answer.version, entries, source))
+    }
+}
+
+/// A flag, or `None` where it is malformed.
+fn flag(name: &str, raw: &RawValue) -> Option<Body> {
+    // The answer and its member `flags` are two levels themselves.
+    if !is_name(name) || depth_exceeds(raw.get(), MAX_JSON_DEPTH - 2) {
+        return None;
+    }
+    let wire: FlagWire = serde_json::from_str(raw.get()).ok()?;
+    if !is_name(&wire.variant) {
+        return None;
+    }
+    let value = value(wire.value.get())?;
+    Some(Body {
+        variant: wire.variant.into_boxed_str(),
+        // OpenFeature may learn words that this version doesn't know: the value is good all the same.
+        reason: Reason::parse(&wire.reason).unwrap_or(Reason::Unknown),
+        value,
+        raw: wire.value.get().into(),
+    })
+}
+
+/// A value from its JSON text; `None` where the text is JSON by its grammar but says nothing: half a surrogate pair, a number that no
+/// double holds.
+fn value(raw: &str) -> Option<Value> {
+    match raw.as_bytes().first()? {
+        b't' | b'f' => Some(Value::Bool(raw == "true")),
+        b'"' => serde_json::from_str::<String>(raw).ok().map(|s| Value::String(s.into_boxed_str())),
+        b'-' | b'0'..=b'9' => raw.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::Number),
+        _ => Some(Value::Other),
+    }
+}

@@ -11,17 +11,20 @@
 mod analytics;
 mod command;
 mod config;
+mod core;
 mod error;
 mod event;
 pub mod flags;
 mod inbox;
 mod io;
+mod offers;
 pub mod protocol;
 mod rng;
 mod session;
 
 pub use command::{Command, Secret};
 pub use config::Config;
+pub use core::Core;
 pub use error::Error;
 pub use event::Cause;
 pub use event::{
@@ -32,4 +35,5 @@ pub use inbox::{Handed, Inbox};
 pub use io::{
     HttpFailure, HttpId, HttpReply, Input, LogLevel, Method, Now, Output, SocketId, StoreKey, TokenId,
 };
+pub use session::backoff;
 pub use session::clock::ServerClock;

@@ -62,6 +62,8 @@ pub(crate) struct Link {
     pub(crate) last_code: u16,
     /// `system/reconnect` said when to come back.
     pub(crate) server_delay: Option<u64>,
+    /// The server forbade an attempt before this core time; no reason of ours overrides it.
+    pub(crate) not_before: u64,
     sockets: u64,
 }
 
@@ -77,6 +79,7 @@ impl Link {
             last_cause: Cause::None,
             last_code: 0,
             server_delay: None,
+            not_before: 0,
             sockets: 0,
         }
     }

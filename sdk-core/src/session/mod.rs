@@ -2,7 +2,7 @@
 //!
 //! Times are the core's own (`t`): milliseconds that never run backwards, made from both clocks by [`clock::Clock`].
 
-pub(crate) mod backoff;
+pub mod backoff;
 pub(crate) mod clock;
 pub(crate) mod delivery;
 pub(crate) mod heartbeat;

@@ -80,6 +80,11 @@ impl Tokens {
         self.current.as_ref().filter(|token| token.fresh || t < token.good_until).map(|token| &*token.text)
     }
 
+    /// The token in hand, good or not: the attempt that it was taken for is under way.
+    pub(crate) fn in_hand(&self) -> Option<&str> {
+        self.current.as_ref().map(|token| &*token.text)
+    }
+
     /// The token was used for an attempt to connect; from now on its age counts.
     pub(crate) fn spent(&mut self) {
         if let Some(token) = &mut self.current {

@@ -1,0 +1,128 @@
+//! The analytics queue's way out: at break points, with a due ping, when full, on background; over HTTP where there is no socket.
+
+use crate::event::{Dropped, Event};
+use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
+use crate::protocol::messages::{Events, Message};
+use crate::protocol::{Code, encode};
+use crate::session::link::Phase;
+use crate::session::requests::{Open, Owner};
+
+use super::{Core, Purpose};
+
+/// How long a batch may stay unanswered.
+const BATCH_TIMEOUT_MS: u64 = 30_000;
+/// The bound on `POST /events`.
+const EVENTS_TIMEOUT_MS: u32 = 10_000;
+/// After a refusal the queue rests at least this long.
+const REST_MS: u64 = 5_000;
+
+impl Core {
+    /// `track`.
+    pub(super) fn track(&mut self, name: &str, props: &str) {
+        // Before the event that they may have caused.
+        self.collect_exposures();
+        self.push_analytics(name, props, false);
+        if self.analytics.is_full() {
+            self.analytics.request_flush();
+        }
+    }
+
+    /// An event of the SDK's own; an urgent one goes out at once.
+    pub(super) fn track_own(&mut self, name: &str, props: &str, urgent: bool) {
+        self.push_analytics(name, props, urgent);
+        if urgent {
+            self.flush_now();
+        }
+    }
+
+    fn push_analytics(&mut self, name: &str, props: &str, urgent: bool) {
+        let id = self.rng.id();
+        let wall = self.clock.wall();
+        let flags = self.flags_applied.variants();
+        self.analytics.expire(wall);
+        let pushed = if urgent {
+            self.analytics.push_urgent(id, name, wall, props, &flags)
+        } else {
+            self.analytics.push(id, name, wall, props, &flags)
+        };
+        if let Err(error) = pushed {
+            self.log(LogLevel::Warn, format!("the event {name} was not queued: {error}"));
+        }
+        self.report_dropped_analytics();
+    }
+
+    pub(super) fn report_dropped_analytics(&mut self) {
+        let count = self.analytics.take_dropped();
+        if count > 0 {
+            self.event(Event::Dropped { what: Dropped::Analytics, count });
+        }
+    }
+
+    /// What is queued now goes out with the next chance.
+    pub(super) fn flush_now(&mut self) {
+        self.collect_exposures();
+        self.analytics.request_flush();
+    }
+
+    /// Batches for the socket; `write_requests` puts them on the wire.
+    pub(super) fn send_batches(&mut self, _socket: SocketId) {
+        if self.clock.t() < self.analytics_rest_until {
+            return;
+        }
+        while self.analytics.pending_flush()
+            && let Some(batch) = self.analytics.next_batch()
+        {
+            let deadline = self.clock.t() + BATCH_TIMEOUT_MS;
+            let owner = Owner::Page(batch.page);
+            self.requests.add(Open::new(owner, Events::CHANNEL, Events::KIND, batch.payload, deadline));
+        }
+    }
+
+    /// No socket: what must not wait goes over HTTP, with a token that is in hand.
+    pub(super) fn flush_over_http(&mut self) {
+        let soon_online = matches!(self.link.phase, Phase::Opening(_) | Phase::Handshake(_));
+        let must = self.analytics.urgent() || self.link.background;
+        if soon_online || !must || !self.link.network || !self.analytics.pending_flush() {
+            return;
+        }
+        if self.clock.t() < self.analytics_rest_until {
+            return;
+        }
+        let Some(bearer) = self.bearer().filter(|_| !self.store.player().is_empty()) else { return };
+        let Some(batch) = self.analytics.next_batch() else { return };
+        let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
+        let url = format!("{}/events", self.config.base_url());
+        // The sender's clock, which on the socket is the envelope's: the server corrects the events' times by it.
+        let body = format!("{{\"timestamp\":{},{}", encode(&self.clock.wall()), &batch.payload[1..]);
+        let purpose = Purpose::Events { page: batch.page };
+        self.http(purpose, Method::Post, url, headers, body, EVENTS_TIMEOUT_MS);
+    }
+
+    pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
+        match reply {
+            Ok(reply) if reply.status == 200 => self.analytics.settled(page),
+            Ok(reply) if reply.status == 400 => self.on_page_failed(page, Code::InvalidPayload, 0),
+            Ok(reply) => {
+                let seconds = reply.header("retry-after").and_then(|s| s.trim().parse::<u64>().ok());
+                self.on_page_failed(page, Code::Unknown, seconds.unwrap_or(0).saturating_mul(1000));
+            }
+            Err(_) => self.on_page_failed(page, Code::Unknown, 0),
+        }
+    }
+
+    /// A batch was refused or got lost. Only `INVALID_PAYLOAD` takes it off the queue; all else repeats it.
+    pub(super) fn on_page_failed(&mut self, page: u32, code: Code, retry_after: u64) {
+        match code {
+            Code::InvalidPayload | Code::MessageTooLarge => {
+                self.log(LogLevel::Error, format!("the server will never take an analytics batch: {code}"));
+                self.analytics.settled(page);
+            }
+            // Its socket went: it goes out again with the next.
+            Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => self.analytics.failed(page),
+            _ => {
+                self.analytics.failed(page);
+                self.analytics_rest_until = self.clock.t() + retry_after.max(REST_MS);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The game's calls. Their arguments were checked by [`Command::check`] at the call.
+
+use crate::command::{Command, Secret};
+use crate::event::{Cause, State};
+use crate::io::Output;
+use crate::protocol::{Channel, CloseCode, Code};
+use crate::session::link::{Halt, Phase};
+use crate::session::requests::{Open, Owner};
+use crate::session::timers::Timers;
+
+use super::Core;
+
+impl Core {
+    pub(super) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Ready { placement, context, lease_ms } => self.ready(placement, context, lease_ms),
+            Command::NotReady => self.not_ready(),
+            Command::OfferResult { offer_id, outcome } => self.offer_result(&offer_id, outcome),
+            Command::Request { request, channel, kind, payload, timeout_ms, key } => {
+                let deadline = self.clock.t() + timeout_ms;
+                let open = Open::new(Owner::Game(request), channel, &kind, payload, deadline);
+                self.requests.add(open.with_key(key));
+            }
+            Command::Send { channel, kind, payload } => self.send_unkept(channel, &kind, &payload),
+            Command::Track { name, props } => self.track(&name, &props),
+            Command::SetToken(token) => self.set_token(token.map(|Secret(text)| text)),
+            Command::SetAttributes(json) => self.flag_fetch.on_attributes(self.clock.t(), &json),
+            Command::Reconnect => self.reconnect_now(),
+            Command::Close => self.close(),
+            Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::RoomSend { .. }
+            | Command::PlaceBet { .. } => {}
+        }
+    }
+
+    /// `send`: not kept. When not online it is lost, and that is what the game asked for.
+    fn send_unkept(&mut self, channel: Channel, kind: &str, payload: &str) {
+        if let Some(socket) = self.link.online() {
+            self.send(socket, channel, kind, payload, None, None);
+        }
+    }
+
+    /// `close`: every open answer is given, what must not be lost is sent or saved, and nothing comes after.
+    fn close(&mut self) {
+        self.end_break();
+        self.flush_now();
+        if let Some(socket) = self.link.online() {
+            self.send_batches(socket);
+            self.write_requests(socket);
+            self.send_ack();
+        }
+        self.fail_all(Code::Closed, "the client was closed");
+        if let Some(socket) = self.link.socket() {
+            self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
+        }
+        self.link.phase = Phase::Idle;
+        self.link.halt = Some(Halt::new(State::Closed, Cause::Closed, 0));
+        self.timers = Timers::default();
+        self.save_all();
+        self.tell_state();
+    }
+}

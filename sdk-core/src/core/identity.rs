@@ -1,0 +1,377 @@
+//! What is kept on the device, and whose it is.
+//!
+//! Everything lies under the player it was made for. Loading happens in three steps, each answered before anything else comes in:
+//! the boot record, the player's record, his analytics pages. A switch of player takes the last two steps again.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::analytics::Queue;
+use crate::event::Event;
+use crate::flags::fetch::CachedFlags;
+use crate::io::{LogLevel, Output, StoreKey};
+use crate::offers::ledger::{Held, Ledger};
+use crate::protocol::messages::NewOffer;
+use crate::protocol::{Code, encode, is_player_id};
+use crate::session::timers::Timer;
+
+use super::Core;
+
+/// Changes that nobody waits for are written together after this.
+const SAVE_DELAY_MS: u64 = 1_000;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct BootRecord {
+    device: String,
+    #[serde(default)]
+    player: String,
+    #[serde(default)]
+    flags: Option<CachedFlags>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct PlayerRecord {
+    #[serde(default)]
+    held: Vec<NewOffer>,
+    /// Ids of held offers whose claim is not reported yet.
+    #[serde(default)]
+    claimed: BTreeSet<String>,
+    #[serde(default)]
+    seen: Vec<(String, i64)>,
+    #[serde(default)]
+    pages: (u32, u32),
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Boot,
+    Player,
+    Pages {
+        left: usize,
+    },
+    Done,
+}
+
+/// The state of persistence.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    stage: Stage,
+    device: String,
+    player: String,
+    flags: Option<CachedFlags>,
+    boot_dirty: bool,
+    player_dirty: bool,
+    /// Somebody waits for the record to be on the disk.
+    urgent: bool,
+    /// Events made before any login, on their way to the first player.
+    guest: Option<Queue>,
+    /// Held offers in each save of the player's record that is not confirmed yet.
+    saving: VecDeque<(StoreKey, BTreeSet<String>)>,
+    /// Held offers that are on the disk.
+    safe: BTreeSet<String>,
+    /// Failed saves, which wait for the next occasion: retrying at once would only fill the log.
+    retry_boot: bool,
+    retry_player: bool,
+    retry_pages: BTreeSet<u32>,
+}
+
+impl Store {
+    pub(super) fn is_loaded(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    pub(super) fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// Whose data this is; empty before any login.
+    pub(super) fn player(&self) -> &str {
+        &self.player
+    }
+
+    /// The player's record changed; `urgent`: an acknowledgement waits for the disk.
+    pub(super) fn touch_player(&mut self, urgent: bool) {
+        self.player_dirty = true;
+        self.urgent |= urgent;
+    }
+
+    pub(super) fn keep_flags(&mut self, flags: CachedFlags) {
+        self.flags = Some(flags);
+        self.boot_dirty = true;
+    }
+
+    pub(super) fn is_safe(&self, offer_id: &str) -> bool {
+        self.safe.contains(offer_id)
+    }
+}
+
+impl Core {
+    // ---- loading ----
+
+    pub(super) fn begin_loading(&mut self) {
+        if self.config.persistent {
+            self.out.push_back(Output::Load { key: StoreKey::Boot });
+        } else {
+            self.on_boot_loaded(None);
+            self.settle();
+        }
+    }
+
+    pub(super) fn on_loaded(&mut self, key: StoreKey, bytes: Option<&[u8]>) {
+        match key {
+            StoreKey::Boot if self.store.stage == Stage::Boot => self.on_boot_loaded(bytes),
+            StoreKey::Player(player) if self.store.stage == Stage::Player && player == self.store.player => {
+                self.on_player_loaded(bytes);
+            }
+            StoreKey::Events(player, page) if player == self.store.player => self.on_page_loaded(page, bytes),
+            _ => {}
+        }
+    }
+
+    fn on_boot_loaded(&mut self, bytes: Option<&[u8]>) {
+        let record = self.parse::<BootRecord>("boot", bytes);
+        self.store.device = record.device;
+        if !is_player_id(&self.store.device) {
+            self.store.device = self.rng.id();
+            self.store.boot_dirty = true;
+        }
+        if let Some(token) = self.config.token.take() {
+            self.tokens.put(token, self.clock.t());
+        }
+        let known = self.config.player_id.as_deref().or(self.tokens.player()).unwrap_or(&record.player);
+        let player = known.to_owned();
+        self.store.boot_dirty |= player != record.player;
+        if let Some(cached) = record.flags
+            && cached.player == player
+        {
+            self.store.flags = Some(cached.clone());
+            if let Some(flags) = self.flag_fetch.restore(cached) {
+                self.offer_flags(flags);
+            }
+        }
+        self.flag_fetch.start(self.clock.t());
+        self.load_player(player);
+    }
+
+    fn load_player(&mut self, player: String) {
+        self.store.player = player;
+        self.store.safe.clear();
+        self.store.saving.clear();
+        self.store.stage = Stage::Player;
+        if self.config.persistent {
+            self.out.push_back(Output::Load { key: StoreKey::Player(self.store.player.clone()) });
+        } else {
+            self.on_player_loaded(None);
+        }
+    }
+
+    fn on_player_loaded(&mut self, bytes: Option<&[u8]>) {
+        let record = self.parse::<PlayerRecord>("player", bytes);
+        let mut ledger = Ledger::default();
+        ledger.seen = record.seen;
+        for offer in record.held {
+            let claimed = record.claimed.contains(&offer.offer_id);
+            self.store.safe.insert(offer.offer_id.clone());
+            ledger.held.push(Held { offer, surfaced_as: None, claimed });
+        }
+        self.ledger = ledger;
+        let pages = self.analytics.restore_range(record.pages);
+        let left = pages.len();
+        if left == 0 {
+            return self.on_all_loaded();
+        }
+        self.store.stage = Stage::Pages { left };
+        for page in pages {
+            self.out.push_back(Output::Load { key: StoreKey::Events(self.store.player.clone(), page) });
+        }
+    }
+
+    fn on_page_loaded(&mut self, page: u32, bytes: Option<&[u8]>) {
+        let Stage::Pages { left } = &mut self.store.stage else { return };
+        *left -= 1;
+        let done = *left == 0;
+        self.analytics.restore_page(page, bytes.unwrap_or_default());
+        if done {
+            self.on_all_loaded();
+        }
+    }
+
+    fn on_all_loaded(&mut self) {
+        self.store.stage = Stage::Done;
+        if let Some(guest) = self.store.guest.take() {
+            self.analytics.absorb(guest);
+            self.store.touch_player(false);
+        }
+        self.analytics.expire(self.clock.wall());
+        self.report_dropped_analytics();
+        // What an earlier run could not send waits for the next chance.
+        if self.analytics.urgent() {
+            self.analytics.request_flush();
+        }
+    }
+
+    fn parse<T: Default + serde::de::DeserializeOwned>(&mut self, what: &str, bytes: Option<&[u8]>) -> T {
+        let Some(bytes) = bytes else { return T::default() };
+        serde_json::from_slice(bytes).unwrap_or_else(|error| {
+            self.log(LogLevel::Warn, format!("the saved {what} record is not readable: {error}"));
+            T::default()
+        })
+    }
+
+    // ---- players ----
+
+    /// A token names the install's first player.
+    pub(super) fn adopt_first_player(&mut self) {
+        if let Some(player) = self.tokens.player().map(str::to_owned)
+            && self.store.player.is_empty()
+            && self.store.is_loaded()
+        {
+            self.adopt(player);
+        }
+    }
+
+    /// What was made before any login goes to the first player.
+    fn adopt(&mut self, player: String) {
+        let guest = self.analytics.take_all();
+        // The guest's pages are deleted under his name, with the record that names them.
+        self.save_pages();
+        if self.config.persistent {
+            self.out.push_back(Output::Save { key: StoreKey::Player(String::new()), bytes: Vec::new() });
+        }
+        self.analytics = Queue::new();
+        self.store.guest = Some(guest);
+        self.store.boot_dirty = true;
+        self.load_player(player);
+    }
+
+    /// The server says who this is. True when it is not who it was.
+    pub(super) fn become_player(&mut self, player: &str) -> bool {
+        if !is_player_id(player) || self.store.player == player {
+            return false;
+        }
+        if self.store.player.is_empty() {
+            self.adopt(player.to_owned());
+            return false;
+        }
+        // The break is the present player's, too late for the former one.
+        self.end_break();
+        self.fail_all(Code::IdentityChanged, "another player has logged in");
+        for showing in std::mem::take(&mut self.ledger.showing) {
+            self.event(Event::OfferExpired { offer_id: showing.offer_id });
+        }
+        self.store.player_dirty = true;
+        self.save_all();
+        self.delivery.forget();
+        self.analytics = Queue::new();
+        self.store.flags = None;
+        self.store.boot_dirty = true;
+        if self.flag_fetch.on_player(self.clock.t(), player) {
+            self.offer_flags(crate::flags::Flags::defaults());
+        }
+        self.load_player(player.to_owned());
+        true
+    }
+
+    // ---- saving ----
+
+    /// Saves at once what somebody waits for; the rest is gathered for a second.
+    pub(super) fn settle_saves(&mut self) {
+        if !self.config.persistent {
+            // Nothing is ever safe here; what was dropped or surfaced is released all the same.
+            return self.settle_received();
+        }
+        if std::mem::take(&mut self.store.urgent) {
+            self.save_player();
+        }
+        if self.analytics.urgent() && self.analytics.has_dirty() {
+            self.save_player();
+            self.save_pages();
+        }
+        self.settle_received();
+        let dirty = self.store.boot_dirty || self.store.player_dirty || self.analytics.has_dirty();
+        if dirty && self.timers.get(Timer::Save).is_none() {
+            self.timers.set(Timer::Save, Some(self.clock.t() + SAVE_DELAY_MS));
+        }
+    }
+
+    pub(super) fn save_all(&mut self) {
+        if !self.config.persistent || !self.store.is_loaded() {
+            return;
+        }
+        self.timers.stop(Timer::Save);
+        self.retry_saves();
+        if std::mem::take(&mut self.store.boot_dirty) {
+            let record = BootRecord {
+                device: self.store.device.clone(),
+                player: self.store.player.clone(),
+                flags: self.store.flags.clone(),
+            };
+            self.save(StoreKey::Boot, &record);
+        }
+        if self.store.player_dirty || self.analytics.has_dirty() {
+            self.save_player();
+        }
+        self.save_pages();
+    }
+
+    /// The record names the pages, so it goes before them.
+    fn save_player(&mut self) {
+        self.store.player_dirty = false;
+        let held = self.ledger.held.iter();
+        let record = PlayerRecord {
+            held: held.clone().map(|h| h.offer.clone()).collect(),
+            claimed: held.filter(|h| h.claimed).map(|h| h.offer.offer_id.clone()).collect(),
+            seen: self.ledger.seen.clone(),
+            pages: self.analytics.range(),
+        };
+        let key = StoreKey::Player(self.store.player.clone());
+        self.store.saving.push_back((key.clone(), self.ledger.held_ids()));
+        self.save(key, &record);
+    }
+
+    fn save_pages(&mut self) {
+        if !self.config.persistent {
+            return;
+        }
+        for (page, bytes) in self.analytics.dirty_pages() {
+            let key = StoreKey::Events(self.store.player.clone(), page);
+            self.out.push_back(Output::Save { key, bytes });
+        }
+    }
+
+    fn save<T: Serialize>(&mut self, key: StoreKey, record: &T) {
+        self.out.push_back(Output::Save { key, bytes: encode(record).into_bytes() });
+    }
+
+    /// A save that failed is tried again with the next change, or with the next ping.
+    pub(super) fn on_saved(&mut self, key: &StoreKey, ok: bool) {
+        match key {
+            StoreKey::Boot => self.store.retry_boot |= !ok,
+            StoreKey::Player(_) => {
+                let at = self.store.saving.iter().position(|(saved, _)| saved == key);
+                let held = at.and_then(|at| self.store.saving.remove(at)).map(|(_, held)| held);
+                match held {
+                    Some(held) if ok => self.store.safe = held,
+                    Some(_) => self.store.retry_player = true,
+                    None => {}
+                }
+            }
+            StoreKey::Events(player, page) => {
+                if !ok && *player == self.store.player {
+                    self.store.retry_pages.insert(*page);
+                }
+            }
+        }
+    }
+
+    /// Saves that failed are due again.
+    fn retry_saves(&mut self) {
+        self.store.boot_dirty |= std::mem::take(&mut self.store.retry_boot);
+        self.store.player_dirty |= std::mem::take(&mut self.store.retry_player);
+        for page in std::mem::take(&mut self.store.retry_pages) {
+            self.analytics.save_failed(page);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What comes in on the socket: the handshake, replies, durable messages, everything else.
+
+use crate::event::{Cause, Dropped, Event};
+use crate::io::{LogLevel, SocketId};
+use crate::protocol::messages::{
+    AuthFailed, Authenticated, Connected, ErrorReply, FlagsChanged, NewOffer, Pong, Reconnect,
+};
+use crate::protocol::{Channel, Code, Envelope};
+use crate::session::delivery::{Arrival, Wait};
+use crate::session::link::Phase;
+use crate::session::requests::Open;
+use crate::session::timers::Timer;
+
+use super::Core;
+use super::outbound::Failure;
+
+impl Core {
+    pub(super) fn on_text(&mut self, socket: SocketId, text: &str) {
+        if self.link.socket() != Some(socket) {
+            return;
+        }
+        let envelope = match Envelope::decode(text) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.log(LogLevel::Warn, format!("ignored what the server sent: {error}")),
+        };
+        self.heartbeat.received(self.clock.t());
+        match self.link.phase {
+            Phase::Handshake(_) => self.on_handshake(socket, &envelope),
+            Phase::Online(_) => self.on_message(&envelope),
+            Phase::Opening(_) | Phase::Idle | Phase::Backoff => {}
+        }
+    }
+
+    fn on_handshake(&mut self, socket: SocketId, envelope: &Envelope<'_>) {
+        match (envelope.channel, &*envelope.kind) {
+            (Channel::System, "connected") => {
+                if let Some(connected) = self.read::<Connected>(envelope) {
+                    self.on_connected(&connected);
+                }
+            }
+            (Channel::System, "authenticated") => match self.read::<Authenticated>(envelope) {
+                Some(authenticated) => self.on_authenticated(socket, &authenticated),
+                None => self.give_up_socket(Cause::Protocol),
+            },
+            (Channel::System, "auth_failed") => {
+                let reason = self.read::<AuthFailed>(envelope).map(|failed| failed.reason);
+                self.on_auth_failed(reason.as_deref().unwrap_or("no reason given"));
+            }
+            (Channel::System, "reconnect") => self.on_reconnect(envelope),
+            (Channel::System, "error") => {
+                let error = self.read::<ErrorReply>(envelope).unwrap_or_default();
+                self.log(LogLevel::Warn, format!("error in the handshake: {} {}", error.code, error.message));
+            }
+            (_, kind) => self.log(LogLevel::Debug, format!("ignored {kind} before authenticated")),
+        }
+    }
+
+    fn on_authenticated(&mut self, socket: SocketId, authenticated: &Authenticated) {
+        let t = self.clock.t();
+        self.timers.stop(Timer::Handshake);
+        self.tokens.refusals = 0;
+        self.link.phase = Phase::Online(socket);
+        self.link.online_since = t;
+        self.link.last_cause = Cause::None;
+        self.link.last_code = 0;
+        let unit = self.rng.unit();
+        self.heartbeat.start(t, unit);
+
+        let other_player = self.become_player(&authenticated.user_id);
+        self.delivery.begin(&authenticated.session_id);
+        if std::mem::replace(&mut self.had_session, true) && (other_player || !authenticated.resumed) {
+            self.event(Event::SessionLost);
+        }
+        if authenticated.discarded > 0 {
+            self.event(Event::Dropped { what: Dropped::Backlog, count: authenticated.discarded });
+        }
+        let with_token = self.tokens.player() == Some(self.store.player());
+        self.flag_fetch.on_authenticated(t, &authenticated.flags_version, with_token);
+    }
+
+    fn on_message(&mut self, envelope: &Envelope<'_>) {
+        let durable = envelope.seq.is_some();
+        if let Some(seq) = envelope.seq {
+            match self.delivery.arrival(seq) {
+                Arrival::Next => {}
+                Arrival::Duplicate => return,
+                Arrival::Hole => {
+                    self.log(LogLevel::Warn, format!("message {seq} came too early: one is missing"));
+                    return self.give_up_socket(Cause::Protocol);
+                }
+            }
+        }
+        let wait = self.route(envelope, durable);
+        if durable {
+            self.delivery.wait(wait);
+        }
+    }
+
+    /// Hands a message on. What it returns is what the acknowledgement of a durable one waits for.
+    fn route(&mut self, envelope: &Envelope<'_>, durable: bool) -> Wait {
+        if let Some(re) = &envelope.re {
+            self.on_reply(re, envelope);
+            return Wait::Done;
+        }
+        match (envelope.channel, &*envelope.kind) {
+            (Channel::System, "reconnect") => self.on_reconnect(envelope),
+            (Channel::System, "flags_changed") => {
+                if let Some(changed) = self.read::<FlagsChanged>(envelope) {
+                    let delay = self.rng.below(changed.spread_ms.saturating_add(1));
+                    self.flag_fetch.on_changed(self.clock.t(), &changed.version, delay);
+                }
+            }
+            (Channel::System, "connected" | "authenticated" | "pong" | "ok") => {}
+            (Channel::Offers, "new_offer") => {
+                return match self.read::<NewOffer>(envelope) {
+                    Some(offer) => self.on_offer(offer, false),
+                    // It will never be readable; waiting for it would block all that follows.
+                    None => Wait::Done,
+                };
+            }
+            (channel, kind) => {
+                let (kind, payload) = (kind.to_owned(), envelope.payload.clone().into_owned());
+                let event = self.push_event(Event::Message { channel, kind, payload }, durable);
+                return Wait::Event(event);
+            }
+        }
+        Wait::Done
+    }
+
+    fn on_reply(&mut self, re: &str, envelope: &Envelope<'_>) {
+        if envelope.channel == Channel::System && envelope.kind == "pong" {
+            if let Some(rtt) = self.heartbeat.pong(re, self.clock.t())
+                && let Some(pong) = self.read::<Pong>(envelope)
+            {
+                self.clock.sample(pong.server_time, rtt);
+            }
+            return;
+        }
+        let Some(open) = self.requests.take_reply(re) else {
+            return self.log(LogLevel::Debug, format!("{} answers nothing that is open", envelope.kind));
+        };
+        if envelope.channel == Channel::System && envelope.kind == "error" {
+            self.on_error_reply(open, envelope);
+        } else {
+            self.complete(open, &envelope.kind, &envelope.payload);
+        }
+    }
+
+    fn on_error_reply(&mut self, open: Open, envelope: &Envelope<'_>) {
+        let error = self.read::<ErrorReply>(envelope).unwrap_or_default();
+        self.fail(
+            open,
+            Failure {
+                code: Code::parse(&error.code),
+                code_text: error.code,
+                message: error.message,
+                retry_after: error.retry_after_ms.unwrap_or(0),
+                next_seed_hash: error.server_seed_hash,
+            },
+        );
+    }
+
+    fn on_reconnect(&mut self, envelope: &Envelope<'_>) {
+        if let Some(reconnect) = self.read::<Reconnect>(envelope) {
+            self.on_drain(&reconnect);
+        }
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
+        match serde_json::from_str(&envelope.payload) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.log(LogLevel::Warn, format!("ignored a {} of the wrong form: {error}", envelope.kind));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Offers: what comes in is held, and surfaces in a break; breaks are asked for, claimed and answered.
+
+use serde_json::value::RawValue;
+
+use crate::event::{Event, Outcome, State};
+use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
+use crate::offers::ledger::{Held, result_props};
+use crate::protocol::messages::{Claim, ClaimAnswer, Message, NewOffer, NotReady, ReadyForOffer};
+use crate::protocol::{encode, is_name};
+use crate::session::delivery::Wait;
+use crate::session::requests::{Open, Owner};
+
+use super::{Core, Purpose};
+
+/// The bound on `POST /offers/claim`.
+const CLAIM_TIMEOUT_MS: u32 = 5_000;
+
+impl Core {
+    /// `offers().ready`.
+    pub(super) fn ready(&mut self, placement: String, context: Option<String>, lease_ms: u64) {
+        if let Some(before) = self.gate.ready(self.clock.t(), placement, context, lease_ms) {
+            self.event(Event::NoOffer { placement: before.placement });
+        }
+        self.flush_now();
+    }
+
+    /// `offers().not_ready`.
+    pub(super) fn not_ready(&mut self) {
+        let asked_on = self.gate.open().and_then(|b| b.asked_on);
+        self.end_break();
+        if let Some(socket) = self.link.online().filter(|socket| asked_on == Some(*socket)) {
+            self.send_message(socket, &NotReady {}, None);
+        }
+    }
+
+    /// The open break, if any, is answered with `NoOffer`.
+    pub(super) fn end_break(&mut self) {
+        if let Some(open) = self.gate.close() {
+            self.event(Event::NoOffer { placement: open.placement });
+        }
+    }
+
+    pub(super) fn no_offer_for(&mut self, number: u64) {
+        if let Some(open) = self.gate.close_number(number) {
+            self.event(Event::NoOffer { placement: open.placement });
+        }
+    }
+
+    pub(super) fn on_lease_over(&mut self) {
+        if let Some(open) = self.gate.close_if_over(self.clock.t()) {
+            self.event(Event::NoOffer { placement: open.placement });
+        }
+    }
+
+    /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
+    pub(super) fn on_offer(&mut self, offer: NewOffer, claimed: bool) -> Wait {
+        if !is_name(&offer.offer_id) {
+            self.log(LogLevel::Warn, "ignored an offer whose id is not 1 to 128 bytes");
+            return Wait::Done;
+        }
+        let known = self.ledger.held.iter().find(|h| h.offer.offer_id == offer.offer_id);
+        if let Some(held) = known {
+            return held.surfaced_as.map_or_else(|| Wait::Held(offer.offer_id.clone()), Wait::Event);
+        }
+        let dead = self.clock.is_trusted() && offer.expires_at <= self.clock.server_time();
+        if dead || self.ledger.knows(&offer.offer_id) {
+            return Wait::Done;
+        }
+        let id = offer.offer_id.clone();
+        if let Some(dropped) = self.ledger.hold(offer, claimed) {
+            self.log(LogLevel::Warn, format!("32 offers wait for a break; {dropped} made room"));
+        }
+        self.store.touch_player(true);
+        Wait::Held(id)
+    }
+
+    /// Lets expire what has expired, surfaces what may surface, claims what can't come otherwise.
+    pub(super) fn settle_offers(&mut self) {
+        self.settle_expiry();
+        let t = self.clock.t();
+        let Some(open) = self.gate.open() else { return };
+        // Until the server's clock is known nobody can say whether an offer is still good.
+        if self.clock.is_trusted()
+            && let Some(held) = self.ledger.next_to_surface(self.clock.server_time())
+        {
+            let (offer_id, placement) = (held.offer.offer_id.clone(), open.placement.clone());
+            return self.surface(&offer_id, &placement);
+        }
+        if self.link.halt.is_some_and(|halt| matches!(halt.state, State::Failed | State::Replaced)) {
+            return self.end_break();
+        }
+        let claim_due = open.claim_at.is_some_and(|at| at <= t) && self.link.online().is_none();
+        if claim_due && self.may_claim() {
+            self.claim();
+        }
+    }
+
+    fn surface(&mut self, offer_id: &str, placement: &str) {
+        let event = self.events_out + 1;
+        if let Some(offer) = self.ledger.surface(offer_id, placement, event) {
+            self.gate.close();
+            self.delivery.surfaced(offer_id, event);
+            self.push_event(Event::OfferReady { offer }, true);
+        }
+    }
+
+    fn settle_expiry(&mut self) {
+        // After a jump the pong that is on its way knows better than the estimate.
+        if self.link.online().is_some() && !self.clock.is_trusted() {
+            return;
+        }
+        let now = self.clock.server_time();
+        if self.clock.is_trusted() && self.ledger.forget_old(now) {
+            self.store.touch_player(false);
+        }
+        if self.ledger.next_expiry().is_none_or(|at| at > now) {
+            return;
+        }
+        let (unseen, shown) = self.ledger.expire(now);
+        if !unseen.is_empty() {
+            self.store.touch_player(true);
+        }
+        for offer_id in shown {
+            if self.ledger.outcome(&offer_id, Outcome::Expired) {
+                self.track_result(&offer_id, Outcome::Expired.as_str());
+            }
+            self.event(Event::OfferExpired { offer_id });
+        }
+    }
+
+    /// `offers().result`.
+    pub(super) fn offer_result(&mut self, offer_id: &str, outcome: Outcome) {
+        if self.ledger.outcome(offer_id, outcome) {
+            self.track_result(offer_id, outcome.as_str());
+        }
+    }
+
+    fn track_result(&mut self, offer_id: &str, outcome: &str) {
+        self.track_own("$offer_result", &result_props(offer_id, outcome), true);
+    }
+
+    /// The game has taken events; offers among them count as seen.
+    pub(super) fn on_taken(&mut self, events: u64) {
+        self.delivery.taken(events);
+        let taken = self.ledger.taken(events);
+        if !taken.is_empty() {
+            self.store.touch_player(true);
+        }
+        for Held { offer, claimed, .. } in taken {
+            if claimed {
+                self.track_result(&offer.offer_id, "received");
+            }
+        }
+    }
+
+    /// Held offers that are on the disk now may be acknowledged; claimed ones are reported.
+    pub(super) fn settle_received(&mut self) {
+        let store = &self.store;
+        let held = self.ledger.held_ids();
+        self.delivery.released(|id| store.is_safe(id) || !held.contains(id));
+        let safe = self.ledger.held.iter_mut().filter(|h| h.claimed && store.is_safe(&h.offer.offer_id));
+        let mut received = Vec::new();
+        for held in safe {
+            held.claimed = false;
+            received.push(held.offer.offer_id.clone());
+        }
+        for offer_id in received {
+            self.track_result(&offer_id, "received");
+        }
+    }
+
+    // ---- asking ----
+
+    /// `ready_for_offer` with what is left of the break, once a socket.
+    pub(super) fn ask_for_offer(&mut self, socket: SocketId) {
+        let t = self.clock.t();
+        let Some(lease_ms) = self.gate.lease_to_ask(t, socket) else { return };
+        let Some(open) = self.gate.open() else { return };
+        let ready = ReadyForOffer {
+            placement: open.placement.clone(),
+            context: raw(open.context.as_deref()),
+            lease_ms,
+            max: 1,
+        };
+        let owner = Owner::Break(open.number);
+        let request =
+            Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, encode(&ready), open.until);
+        self.requests.add(request);
+        self.gate.asked(socket);
+    }
+
+    pub(super) fn may_claim(&self) -> bool {
+        self.link.network
+            && !self.link.background
+            && self.bearer().is_some()
+            && !self.is_under_way(|p| matches!(p, Purpose::Claim { .. }))
+    }
+
+    fn claim(&mut self) {
+        let (Some(open), Some(bearer)) = (self.gate.open(), self.bearer()) else { return };
+        let claim = Claim {
+            device: self.store.device().to_owned(),
+            placement: open.placement.clone(),
+            context: raw(open.context.as_deref()),
+        };
+        let number = open.number;
+        self.gate.no_claim();
+        let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
+        let url = format!("{}/offers/claim", self.config.base_url());
+        self.http(Purpose::Claim { number }, Method::Post, url, headers, encode(&claim), CLAIM_TIMEOUT_MS);
+    }
+
+    pub(super) fn on_claim(&mut self, number: u64, reply: Result<HttpReply<'_>, HttpFailure>) {
+        let answer = match reply {
+            Ok(reply) if reply.status == 200 => serde_json::from_slice::<ClaimAnswer>(reply.body).ok(),
+            _ => None,
+        };
+        let Some(answer) = answer else {
+            // The break stays open: the socket may yet come back.
+            return self.log(LogLevel::Info, "the claim over HTTP failed");
+        };
+        if answer.offers.is_empty() {
+            self.no_offer_for(number);
+        }
+        for offer in answer.offers {
+            self.on_offer(offer, true);
+        }
+    }
+}
+
+fn raw(json: Option<&str>) -> Option<Box<RawValue>> {
+    json.and_then(|text| RawValue::from_string(text.to_owned()).ok())
+}

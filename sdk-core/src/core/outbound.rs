@@ -1,0 +1,225 @@
+//! What goes out: the envelope with its acknowledgement, requests and their ends, HTTP.
+
+use crate::event::Event;
+use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output, SocketId};
+use crate::protocol::limits::ACK_DELAY_MS;
+use crate::protocol::messages::{Ack, Lease, Message, Ping};
+use crate::protocol::{Channel, Code, Envelope};
+use crate::session::requests::{Open, Owner};
+use crate::session::timers::Timer;
+
+use super::{Core, Purpose};
+
+/// Why a request failed.
+pub(super) struct Failure {
+    pub(super) code: Code,
+    pub(super) code_text: String,
+    pub(super) message: String,
+    pub(super) retry_after: u64,
+    /// With `SEED_USED`: the hash to bet on next.
+    pub(super) next_seed_hash: Option<String>,
+}
+
+impl Failure {
+    /// A failure that the SDK made.
+    pub(super) fn own(code: Code, message: &str) -> Self {
+        let code_text = code.as_str().to_owned();
+        Failure { code, code_text, message: message.to_owned(), retry_after: 0, next_seed_hash: None }
+    }
+}
+
+impl Core {
+    /// Sends what is due on an authenticated socket, or finds another way.
+    pub(super) fn settle_outbound(&mut self) {
+        let Some(socket) = self.link.online() else {
+            return self.flush_over_http();
+        };
+        // Queued events first: their triggers are to be evaluated before the break.
+        self.send_batches(socket);
+        self.ask_for_offer(socket);
+        self.write_requests(socket);
+        if self.delivery.owes_ack() && self.timers.get(Timer::Ack).is_none() {
+            self.timers.set(Timer::Ack, Some(self.clock.t() + ACK_DELAY_MS));
+        }
+    }
+
+    /// Sends an envelope; the newest acknowledgement rides on it. False when the server would not read it.
+    pub(super) fn send(
+        &mut self,
+        socket: SocketId,
+        channel: Channel,
+        kind: &str,
+        payload: &str,
+        id: Option<u64>,
+        key: Option<&str>,
+    ) -> bool {
+        let mut envelope = Envelope::new(channel, kind, payload, self.clock.wall());
+        envelope.id = id.map(|id| format!("c{id}").into());
+        envelope.key = key.map(Into::into);
+        envelope.ack = self.delivery.ack();
+        let text = envelope.encode();
+        if text.len() > self.max_message {
+            let (bytes, max) = (text.len(), self.max_message);
+            self.log(LogLevel::Warn, format!("{kind} is {bytes} bytes; the server reads {max}"));
+            return false;
+        }
+        self.out.push_back(Output::SendText { socket, text });
+        self.heartbeat.sent(self.clock.t());
+        self.delivery.ack_went_out();
+        self.timers.stop(Timer::Ack);
+        true
+    }
+
+    pub(super) fn send_message<M: Message>(&mut self, socket: SocketId, message: &M, id: Option<u64>) {
+        self.send(socket, M::CHANNEL, M::KIND, &crate::protocol::encode(message), id, None);
+    }
+
+    pub(super) fn ping(&mut self, probe: bool) {
+        let Some(socket) = self.link.online() else { return };
+        let id = self.requests.next_id();
+        self.send_message(socket, &Ping {}, Some(id));
+        self.heartbeat.pinged(format!("c{id}"), self.clock.t(), probe);
+    }
+
+    pub(super) fn send_ack(&mut self) {
+        if let Some(socket) = self.link.online().filter(|_| self.delivery.owes_ack()) {
+            self.send_message(socket, &Ack {}, None);
+        }
+    }
+
+    /// Writes every request that may (again) be written on this socket.
+    pub(super) fn write_requests(&mut self, socket: SocketId) {
+        for id in self.requests.to_write(socket) {
+            let Some(open) = self.requests.get(id).cloned() else { continue };
+            if self.send(socket, open.channel, &open.kind, &open.payload, Some(id), open.key.as_deref()) {
+                self.requests.written(id, socket);
+            } else if let Some(open) = self.requests.take(id) {
+                self.fail(
+                    open,
+                    Failure::own(Code::MessageTooLarge, "the server reads no message of this size"),
+                );
+            }
+        }
+    }
+
+    // ---- ends ----
+
+    pub(super) fn complete(&mut self, open: Open, kind: &str, payload: &str) {
+        match open.owner {
+            Owner::Game(request) => {
+                self.event(Event::RequestCompleted {
+                    request,
+                    idempotency_key: open.key.unwrap_or_default(),
+                    kind: kind.to_owned(),
+                    payload: payload.to_owned(),
+                });
+            }
+            Owner::Break(number) => {
+                let pending = serde_json::from_str::<Lease>(payload).map_or(0, |lease| lease.pending);
+                if pending == 0 {
+                    self.no_offer_for(number);
+                }
+            }
+            Owner::Page(page) => self.analytics.settled(page),
+            Owner::Join(_) | Owner::Bet(_) | Owner::BetStatus => {}
+        }
+    }
+
+    pub(super) fn fail(&mut self, open: Open, failure: Failure) {
+        match open.owner {
+            Owner::Game(request) | Owner::Bet(request) => {
+                self.event(Event::RequestFailed {
+                    request,
+                    idempotency_key: open.key.unwrap_or_default(),
+                    code: failure.code,
+                    code_text: failure.code_text,
+                    message: failure.message,
+                    retry_after: failure.retry_after,
+                });
+            }
+            // The socket went; the break lives on and asks again on the next.
+            Owner::Break(_) if failure.code == Code::UnknownOutcome => {}
+            Owner::Break(number) => self.no_offer_for(number),
+            Owner::Page(page) => self.on_page_failed(page, failure.code, failure.retry_after),
+            Owner::Join(_) | Owner::BetStatus => {}
+        }
+    }
+
+    fn end_unanswered(&mut self, open: Open) {
+        let code = open.end_code();
+        let message = match code {
+            Code::NotSent => "the deadline passed before it could be sent",
+            _ => "it was sent and not answered; it may have been executed",
+        };
+        self.fail(open, Failure::own(code, message));
+    }
+
+    pub(super) fn on_request_deadlines(&mut self) {
+        for open in self.requests.take_expired(self.clock.t()) {
+            self.end_unanswered(open);
+        }
+    }
+
+    /// The socket ended: what was written on it without a key can't be answered any more.
+    pub(super) fn fail_lost_requests(&mut self) {
+        for open in self.requests.take_lost() {
+            self.end_unanswered(open);
+        }
+    }
+
+    /// The server closed with 1009: the longest unanswered message is failed and not sent again.
+    pub(super) fn fail_longest(&mut self, socket: SocketId) {
+        if let Some(open) = self.requests.take_longest(socket) {
+            self.fail(
+                open,
+                Failure::own(Code::MessageTooLarge, "the server closed the connection over its size"),
+            );
+        }
+    }
+
+    pub(super) fn fail_all(&mut self, code: Code, message: &str) {
+        for open in self.requests.take_where(|_| true) {
+            self.fail(open, Failure::own(code, message));
+        }
+    }
+
+    // ---- HTTP ----
+
+    pub(super) fn http(
+        &mut self,
+        purpose: Purpose,
+        method: Method,
+        url: String,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+        timeout_ms: u32,
+    ) -> HttpId {
+        self.last_http += 1;
+        let http = HttpId(self.last_http);
+        self.http.push((http, purpose));
+        self.out.push_back(Output::HttpRequest { http, method, url, headers, body, timeout_ms });
+        http
+    }
+
+    pub(super) fn is_under_way(&self, which: impl Fn(&Purpose) -> bool) -> bool {
+        self.http.iter().any(|(_, purpose)| which(purpose))
+    }
+
+    pub(super) fn on_http(&mut self, http: HttpId, reply: Result<HttpReply<'_>, HttpFailure>) {
+        let Some(at) = self.http.iter().position(|(id, _)| *id == http) else { return };
+        let (_, purpose) = self.http.remove(at);
+        match purpose {
+            Purpose::Flags => self.on_flags(reply),
+            Purpose::Claim { number } => self.on_claim(number, reply),
+            Purpose::Events { page } => self.on_events_posted(page, reply),
+            Purpose::Telegram => self.on_telegram(reply),
+        }
+    }
+
+    /// The bearer token, if it is good now and speaks for the player whose data this is.
+    pub(super) fn bearer(&self) -> Option<String> {
+        let token = self.tokens.usable(self.clock.t())?;
+        let same_player = self.tokens.player().is_none_or(|player| player == self.store.player());
+        same_player.then(|| format!("Bearer {token}"))
+    }
+}

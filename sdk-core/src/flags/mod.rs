@@ -7,6 +7,8 @@ pub mod bucketing;
 mod decode;
 pub(crate) mod fetch;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use decode::DecodeError;
 pub use snapshot::{Flags, Source};

@@ -1,0 +1,2 @@
+mod fetch;
+mod snapshot;

@@ -256,3 +256,6 @@ impl Inbox {
         self.queue.iter().find(|slot| slot.number > 0).map_or(self.pushed, |slot| slot.number - 1)
     }
 }
+
+#[cfg(test)]
+mod tests;

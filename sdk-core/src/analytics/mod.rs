@@ -5,5 +5,7 @@
 
 mod page;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use queue::{Batch, Queue};

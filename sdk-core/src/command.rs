@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::event::{Outcome, RequestId};
 use crate::protocol::limits::{
-    LEASE_MAX_MS, LEASE_MIN_MS, MAX_ANALYTICS_EVENT_BYTES, MAX_ATTRIBUTES, MAX_JSON_DEPTH, MAX_MESSAGE_BYTES,
-    MAX_SAFE_INTEGER, REQUEST_TIMEOUT_MAX_MS,
+    LEASE_MAX_MS, LEASE_MIN_MS, MAX_ANALYTICS_EVENT_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES,
+    MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER, REQUEST_TIMEOUT_MAX_MS,
 };
 use crate::protocol::{Channel, depth_exceeds, is_game_id, is_key, is_name};
 
@@ -168,7 +168,11 @@ impl Command {
             }
             Command::SetToken(Some(Secret(token))) => check_token(token),
             Command::SetAttributes(json) => {
-                flat(json, "attributes must be a flat JSON object of at most 8 scalars", MAX_ATTRIBUTES)
+                let message = "attributes must be a flat JSON object of at most 8 scalars and 1,024 bytes";
+                if json.len() > MAX_ATTRIBUTES_BYTES {
+                    return Err(Error::InvalidArgument(message));
+                }
+                flat(json, message, MAX_ATTRIBUTES)
             }
             Command::Join { game_id } | Command::Leave { game_id } => check_game_id(game_id),
             Command::RoomSend { game_id, event, data } => {

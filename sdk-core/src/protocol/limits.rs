@@ -69,6 +69,8 @@ pub const MAX_SEEN_OFFERS: usize = 256;
 pub const MAX_FLAGS_BYTES: usize = 2_048;
 /// Attributes that a game may state for targeting.
 pub const MAX_ATTRIBUTES: usize = 8;
+/// Their JSON text: they travel in the query of a URL, and up to three times as long there.
+pub const MAX_ATTRIBUTES_BYTES: usize = 1_024;
 /// Least interval between unasked flag fetches.
 pub const FLAGS_INTERVAL_MS: u64 = 60_000;
 

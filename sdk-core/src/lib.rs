@@ -17,6 +17,9 @@ mod event;
 pub mod flags;
 mod inbox;
 mod io;
+#[cfg(feature = "native")]
+#[doc(hidden)]
+pub mod native;
 mod offers;
 pub mod protocol;
 mod rng;
@@ -36,4 +39,6 @@ pub use io::{
     HttpFailure, HttpId, HttpReply, Input, LogLevel, Method, Now, Output, SocketId, StoreKey, TokenId,
 };
 pub use session::backoff;
+#[cfg(feature = "native")]
+pub use native::{Bet, Bets, Break, Client, Offers, Options, Request, Rooms};
 pub use session::clock::ServerClock;

@@ -1,0 +1,10 @@
+//! The driver for real sockets: one background thread that does what the core says.
+//!
+//! It decides nothing: [`Core`](crate::Core) does. It leaves the game alone: the only calls that a game's thread sees are the
+//! ones of [`Client`](crate::Client), and none of them waits for this thread, but `close`.
+
+mod clock;
+mod disk;
+mod http;
+mod http_tls;
+pub mod socket;

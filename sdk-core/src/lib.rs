@@ -38,7 +38,7 @@ pub use inbox::{Handed, Inbox};
 pub use io::{
     HttpFailure, HttpId, HttpReply, Input, LogLevel, Method, Now, Output, SocketId, StoreKey, TokenId,
 };
-pub use session::backoff;
 #[cfg(feature = "native")]
 pub use native::{Bet, Bets, Break, Client, Offers, Options, Request, Rooms};
+pub use session::backoff;
 pub use session::clock::ServerClock;

@@ -3,8 +3,17 @@
 //! It decides nothing: [`Core`](crate::Core) does. It leaves the game alone: the only calls that a game's thread sees are the
 //! ones of [`Client`](crate::Client), and none of them waits for this thread, but `close`.
 
+mod client;
 mod clock;
 mod disk;
+mod handles;
 mod http;
 mod http_tls;
+mod options;
+mod shared;
 pub mod socket;
+mod thread;
+
+pub use client::Client;
+pub use handles::{Bet, Bets, Break, Offers, Request, Rooms};
+pub use options::Options;

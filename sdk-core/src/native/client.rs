@@ -1,0 +1,302 @@
+//! The client that a game holds: each method checks its arguments, puts a command into the driver's queue, and returns.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use mio::{Poll, Waker};
+
+use super::clock::Clock;
+use super::disk::Disk;
+use super::handles::{Bets, Offers, Request, Rooms};
+use super::http::Http;
+use super::options::Options;
+use super::shared::{Message, Shared};
+use super::socket::{Binary, Limits, Sockets, WAKER, client_config};
+use super::thread::{self, Driver, Start};
+use crate::command::{Command, Secret};
+use crate::core::Core;
+use crate::error::Error;
+use crate::event::{Event, Lifecycle, RequestId, State};
+use crate::flags::Flags;
+use crate::protocol::limits::MAX_MESSAGE_BYTES;
+use crate::protocol::{Channel, SUBPROTOCOL};
+
+/// Bytes that may wait for a peer that reads slowly: all open requests at their largest, twice.
+const MAX_QUEUED_BYTES: usize = 2 << 20;
+
+/// A connection to the game's server, with flags, offers, rooms and bets.
+///
+/// Share it by `Arc`: every method takes `&self` and may be called from any thread. No method waits for the network; only
+/// [`Client::close`] waits at all. Dropping it closes without waiting.
+pub struct Client {
+    shared: Arc<Shared>,
+    messages: Sender<Message>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Makes a client and starts to connect. Returns at once, with the last run's flags loaded.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a bad option, [`Error::InUse`] for a data directory that another client uses,
+    /// [`Error::Internal`] where the system gives no thread, poller or random number. Never for the network.
+    pub fn connect(options: Options) -> Result<Client, Error> {
+        let config = options.checked()?;
+        let tls = client_config(&options.extra_ca)?;
+        let disk = options.data_dir.as_deref().map(Disk::open).transpose()?;
+        let seed = getrandom::u64().map_err(|error| {
+            log::error!("castline: no random number: {error}");
+            Error::Internal
+        })?;
+        let internal = |error: std::io::Error| {
+            log::error!("castline: the driver cannot start: {error}");
+            Error::Internal
+        };
+        let clock = Clock::new();
+        let updates = config.flag_updates;
+        let started = catch_unwind(AssertUnwindSafe(move || {
+            let mut start = Start { core: Core::new(config, seed, clock.now()), clock, disk };
+            let (flags, later) = start.load();
+            (start, flags, later)
+        }));
+        let (start, flags, later) = started.map_err(|_| Error::Internal)?;
+
+        let poll = Poll::new().map_err(internal)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(internal)?);
+        let registry = poll.registry().try_clone().map_err(internal)?;
+        let limits = Limits {
+            max_message: MAX_MESSAGE_BYTES,
+            max_queued: MAX_QUEUED_BYTES,
+            binary: Binary::Refuse,
+            sub_protocol: Some(SUBPROTOCOL),
+        };
+        let sockets = Sockets::new(registry, Arc::clone(&waker), Arc::clone(&tls), options.resolver, limits);
+        let http = Http::new(tls, Arc::clone(&waker));
+        let server_clock = start.core.server_clock();
+        let shared = Arc::new(Shared::new(clock, server_clock, waker, updates, flags));
+        let (sender, messages) = channel();
+        let driver = Driver {
+            core: start.core,
+            clock,
+            disk: start.disk,
+            poll,
+            sockets,
+            http,
+            messages,
+            shared: Arc::clone(&shared),
+            wake_at: u64::MAX,
+            loads: Default::default(),
+            saved: Default::default(),
+            taken: 0,
+            closed: false,
+            more: false,
+        };
+        std::thread::Builder::new()
+            .name("castline-io".to_owned())
+            .spawn(move || thread::main(driver, later))
+            .map_err(internal)?;
+        Ok(Client { shared, messages: sender })
+    }
+
+    /// The next event, if there is one. An empty poll allocates nothing and takes no lock.
+    ///
+    /// One poller at a time: a second one, and one inside [`Client::tick`]'s closure, gets `None`. After
+    /// [`Client::close`] the events that were still open come, and then none.
+    pub fn poll_event(&self) -> Option<Event> {
+        if self.shared.is_ticking() { None } else { self.shared.poll() }
+    }
+
+    /// Hands events to `f`, on this thread and with no lock held, until none is left or `budget` is used up; at least one.
+    pub fn tick(&self, budget: Duration, mut f: impl FnMut(Event)) {
+        if !self.shared.begin_tick() {
+            return;
+        }
+        let _ending = EndTick(&self.shared);
+        let start = Instant::now();
+        while let Some(event) = self.shared.poll() {
+            f(event);
+            if start.elapsed() >= budget {
+                return;
+            }
+        }
+    }
+
+    /// Where the connection stands now. [`Event::StateChanged`] tells of it in the order of events.
+    pub fn state(&self) -> State {
+        self.shared.state()
+    }
+
+    /// A consistent snapshot of all flags, which never changes. Wait-free; allocates nothing.
+    pub fn flags(&self) -> Flags {
+        self.shared.flags()
+    }
+
+    /// A safe point: fetched flags that wait take effect now. [`Offers::ready`] does this too.
+    pub fn apply_flags(&self) {
+        self.shared.apply_flags();
+    }
+
+    /// What the game observes about its player, for targeting: a flat JSON object of at most 8 scalars. Fetches the flags anew.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for anything else.
+    pub fn set_attributes(&self, flat_json: &str) -> Result<(), Error> {
+        self.command(Command::SetAttributes(flat_json.to_owned()))
+    }
+
+    /// Offers at the right moment.
+    pub fn offers(&self) -> Offers<'_> {
+        Offers { client: self }
+    }
+
+    /// Rooms of players.
+    pub fn rooms(&self) -> Rooms<'_> {
+        Rooms { client: self }
+    }
+
+    /// Bets.
+    pub fn bets(&self) -> Bets<'_> {
+        Bets { client: self }
+    }
+
+    /// Sends a request. Exactly one [`Event::RequestCompleted`] or [`Event::RequestFailed`] with the returned id follows.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`], [`Error::TooLarge`] above 16,384 bytes, [`Error::Full`] with 64 requests open.
+    pub fn request(&self, request: Request) -> Result<RequestId, Error> {
+        self.open_request(|id| request.into_command(id))
+    }
+
+    /// Sends a message that nobody answers. It is dropped while there is no connection.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`], [`Error::TooLarge`] above 16,384 bytes.
+    pub fn send(&self, channel: Channel, kind: &str, payload: &str) -> Result<(), Error> {
+        self.command(Command::Send { channel, kind: kind.to_owned(), payload: payload.to_owned() })
+    }
+
+    /// Queues an analytics event; `props` is a JSON object. It is sent when that costs no wake-up of the radio.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`], [`Error::TooLarge`] above 2,048 bytes.
+    pub fn track(&self, name: &str, props: &str) -> Result<(), Error> {
+        self.command(Command::Track { name: name.to_owned(), props: props.to_owned() })
+    }
+
+    /// Answers [`Event::TokenNeeded`], or gives a fresher token for the next connection. `None`: none is to be had now; the game
+    /// is asked again after a back-off.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a text that cannot be a token.
+    pub fn set_token(&self, token: Option<&str>) -> Result<(), Error> {
+        self.command(Command::SetToken(token.map(|token| Secret(token.to_owned()))))?;
+        self.shared.token_answered();
+        Ok(())
+    }
+
+    /// The host's word on the app's life. After [`Client::close`] it does nothing.
+    pub fn lifecycle(&self, what: Lifecycle) {
+        if self.shared.check_alive().is_ok() {
+            // Rare, and too important to be refused for a full queue.
+            self.shared.force_command();
+            let _ = self.post(Message::Lifecycle(what));
+        }
+    }
+
+    /// Connects now: takes the device back after `Replaced`, tries again after `Failed` for `Auth`, ends a back-off.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn reconnect(&self) -> Result<(), Error> {
+        self.command(Command::Reconnect)
+    }
+
+    /// The server's wall clock, Unix ms; the device's clock until the server's first word. Takes no lock.
+    pub fn server_time(&self) -> i64 {
+        self.shared.server_clock.read(self.shared.clock.now())
+    }
+
+    /// Closes: sends what is queued, saves, and waits at most `max_wait` until everything is given back. What was still open is
+    /// answered by events.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]: it goes on closing by itself. [`Error::Internal`] after a defect.
+    pub fn close(&self, max_wait: Duration) -> Result<(), Error> {
+        self.begin_close();
+        if !self.shared.wait_ended(max_wait) {
+            return Err(Error::TimedOut);
+        }
+        match self.shared.check_alive() {
+            Err(Error::Internal) => Err(Error::Internal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rounds of the driver's loop so far: for tests that prove that it sleeps.
+    #[doc(hidden)]
+    pub fn rounds(&self) -> u64 {
+        self.shared.rounds.load(Ordering::Relaxed)
+    }
+
+    fn begin_close(&self) {
+        if self.shared.close() {
+            self.shared.force_command();
+            let _ = self.post(Message::Command(Command::Close));
+        }
+    }
+
+    /// Checks a command and queues it.
+    pub(crate) fn command(&self, command: Command) -> Result<(), Error> {
+        self.shared.check_alive()?;
+        command.check()?;
+        self.shared.begin_command()?;
+        self.post(Message::Command(command))
+    }
+
+    /// The same for a command that will be answered.
+    pub(crate) fn open_request(&self, make: impl FnOnce(RequestId) -> Command) -> Result<RequestId, Error> {
+        self.shared.check_alive()?;
+        let id = self.shared.begin_request()?;
+        // Checked after the place was taken, for the check needs the command and the command its id.
+        self.command(make(id)).inspect_err(|_| self.shared.end_request())?;
+        Ok(id)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn post(&self, message: Message) -> Result<(), Error> {
+        if self.messages.send(message).is_err() {
+            self.shared.end_command();
+            self.shared.check_alive()?;
+            return Err(Error::Closed);
+        }
+        self.shared.wake();
+        Ok(())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.begin_close();
+    }
+}
+
+/// Also when the game's closure panics.
+struct EndTick<'a>(&'a Shared);
+
+impl Drop for EndTick<'_> {
+    fn drop(&mut self) {
+        self.0.end_tick();
+    }
+}

@@ -26,7 +26,7 @@ pub struct Handed {
 struct Slot {
     event: Event,
     durable: bool,
-    /// Which of the core's events it is, from 1; 0: the inbox made it.
+    /// Which of the core's events it is, from 1; 0: the inbox or the driver made it.
     number: u64,
     /// Of `FlagsChanged`: what it publishes; `None`: already published.
     flags: Option<Flags>,
@@ -68,8 +68,18 @@ impl Inbox {
     /// them than requests are open and the server sends unacknowledged.
     pub fn push(&mut self, event: Event, durable: bool) {
         self.pushed += 1;
+        self.queue_up(event, durable, self.pushed);
+    }
+
+    /// An event that the driver makes itself, such as `TokenNeeded` for `FetchToken`: the core doesn't know of it, so it stays out of
+    /// the count of [`Inbox::taken`].
+    pub fn push_own(&mut self, event: Event) {
+        self.queue_up(event, false, 0);
+    }
+
+    fn queue_up(&mut self, event: Event, durable: bool, number: u64) {
         let Some(event) = self.coalesce(event) else { return };
-        self.queue.push_back(Slot { event, durable, number: self.pushed, flags: None });
+        self.queue.push_back(Slot { event, durable, number, flags: None });
         self.keep_bound();
     }
 
@@ -252,7 +262,7 @@ impl Inbox {
     /// Every event of the core up to this one, by its running number, was handed over, dropped or joined to another: for
     /// [`Input::Taken`](crate::Input::Taken).
     pub fn taken(&self) -> u64 {
-        // Numbers grow towards the end; only the inbox's own events have none.
+        // Numbers grow towards the end; only what the inbox or the driver made has none.
         self.queue.iter().find(|slot| slot.number > 0).map_or(self.pushed, |slot| slot.number - 1)
     }
 }

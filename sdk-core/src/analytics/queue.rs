@@ -170,6 +170,7 @@ impl Queue {
     }
 
     /// Whether there is nothing to send or under way.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.pages.is_empty()
     }

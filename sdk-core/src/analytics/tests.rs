@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Batch, Queue};
+use super::queue::{Batch, Queue};
 use crate::error::Error;
 use crate::protocol::limits::{
     MAX_ANALYTICS_AGE_MS, MAX_ANALYTICS_BYTES, MAX_ANALYTICS_EVENT_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS,

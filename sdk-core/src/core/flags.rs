@@ -1,5 +1,6 @@
 //! Fetching flags, and noticing which the game reads.
 
+use crate::flags::Flags;
 use crate::flags::fetch::FetchResult;
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, Output};
 
@@ -10,13 +11,6 @@ const FLAGS_TIMEOUT_MS: u32 = 10_000;
 
 impl Core {
     pub(super) fn settle_flags(&mut self) {
-        if self.flags_offered.as_ref().is_some_and(crate::flags::Flags::applied)
-            && let Some(applied) = self.flags_offered.take()
-        {
-            // What was read of the former values still counts for them.
-            self.collect_exposures();
-            self.flags_applied = applied;
-        }
         self.collect_exposures();
         let due = self.flag_fetch.due().is_some_and(|at| at <= self.clock.t());
         if due && self.may_fetch_flags() {
@@ -38,6 +32,10 @@ impl Core {
     fn fetch_flags(&mut self) {
         let Some(player) = self.flags_player().map(str::to_owned) else { return };
         let t = self.clock.t();
+        if self.flag_fetch.on_player(t, &player) {
+            // The values on disk were the last run's player's, and this run's is another.
+            self.offer_flags(Flags::defaults());
+        }
         let token = self.tokens.usable(t).filter(|_| self.tokens.player() == Some(&*player));
         let request = self.flag_fetch.request(t, self.config.base_url(), &player, &self.config.build, token);
         self.http(Purpose::Flags, Method::Get, request.url, request.headers, String::new(), FLAGS_TIMEOUT_MS);
@@ -59,13 +57,27 @@ impl Core {
         self.offer_flags(flags);
     }
 
-    pub(super) fn offer_flags(&mut self, flags: crate::flags::Flags) {
+    pub(super) fn offer_flags(&mut self, flags: Flags) {
+        // The last ones may have been applied since, and nothing else would tell.
+        self.collect_exposures();
         self.flags_offered = Some(flags.clone());
         self.out.push_back(Output::Flags(flags));
     }
 
-    /// A flag's first read becomes one `$exposure`.
+    /// A flag's first read becomes one `$exposure`. No input tells that flags were applied, so whoever stamps an event with them looks
+    /// here first.
     pub(super) fn collect_exposures(&mut self) {
+        self.expose();
+        if self.flags_offered.as_ref().is_some_and(Flags::applied)
+            && let Some(applied) = self.flags_offered.take()
+        {
+            // What was read of the former values has been counted for them.
+            self.flags_applied = applied;
+            self.expose();
+        }
+    }
+
+    fn expose(&mut self) {
         if !self.flags_applied.has_exposures() {
             return;
         }

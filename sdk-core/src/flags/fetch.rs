@@ -9,11 +9,9 @@
 //! A retry by the clock alone would wake a phone for a body that the game can live without: it has the last good answer, and
 //! whatever makes fetching work again is one of these triggers, or comes with traffic.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use super::forms::{is_etag, newer, newer_number, percent_encode, query_of, retry_after};
 use super::snapshot::{Flags, Source};
 use crate::io::{HttpFailure, HttpReply};
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
@@ -21,10 +19,6 @@ use crate::protocol::limits::FLAGS_INTERVAL_MS;
 /// Back-off of the retries that ride on other traffic.
 const RETRY_MIN_MS: u64 = 30_000;
 const RETRY_MAX_MS: u64 = 600_000;
-/// A server's `Retry-After` counts up to this.
-const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
-/// A longer `ETag` is not kept.
-const MAX_ETAG_BYTES: usize = 256;
 
 /// The last good answer, as it is kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -375,65 +369,5 @@ impl FlagFetch {
     fn ask(&mut self, t: u64) {
         let at = t.max(self.blocked_until);
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
-    }
-}
-
-/// The number of a version such as `v17`.
-fn number(version: &str) -> Option<u64> {
-    version.strip_prefix('v').unwrap_or(version).parse().ok()
-}
-
-/// Whether `a` is newer than `b`; of versions that are not numbered, whether it is another one.
-fn newer(a: &str, b: &str) -> bool {
-    match (number(a), number(b)) {
-        (Some(a), Some(b)) => a > b,
-        _ => !a.is_empty() && a != b,
-    }
-}
-
-/// The same, but versions that are not numbered are of one age.
-fn newer_number(a: &str, b: &str) -> bool {
-    matches!((number(a), number(b)), (Some(a), Some(b)) if a > b)
-}
-
-/// `Retry-After` in milliseconds. A date would need the server's clock: it counts as the least interval.
-fn retry_after(reply: &HttpReply<'_>) -> Option<u64> {
-    let value = reply.header("retry-after")?.trim();
-    let wait = value.parse::<u64>().map_or(FLAGS_INTERVAL_MS, |seconds| seconds.saturating_mul(1_000));
-    Some(wait.min(RETRY_AFTER_MAX_MS))
-}
-
-/// Whether it can go back in a header.
-fn is_etag(etag: &str) -> bool {
-    etag.len() <= MAX_ETAG_BYTES && etag.bytes().all(|b| (0x20..0x7f).contains(&b))
-}
-
-/// Attributes as `&attr.name=value…` by name; what is not a flat object says nothing.
-fn query_of(json: &str) -> String {
-    let mut query = String::new();
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
-    for (name, value) in &members {
-        let raw = value.get();
-        let text = if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { Some(raw.to_owned()) };
-        let Some(text) = text.filter(|_| raw != "null" && !raw.starts_with(['{', '['])) else { continue };
-        query.push_str("&attr.");
-        percent_encode(&mut query, name);
-        query.push('=');
-        percent_encode(&mut query, &text);
-    }
-    query
-}
-
-/// RFC 3986: everything but the unreserved characters is escaped.
-fn percent_encode(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
     }
 }

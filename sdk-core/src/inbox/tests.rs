@@ -115,6 +115,22 @@ fn what_says_the_same_twice_is_told_once() {
 }
 
 #[test]
+fn what_the_driver_makes_is_not_counted() {
+    let mut inbox = inbox(FlagUpdates::Immediate);
+    inbox.push_own(Event::TokenNeeded);
+    inbox.push(message(1), true);
+    inbox.push_own(Event::TokenNeeded);
+    inbox.push_own(Event::Dropped { what: Dropped::Logs, count: 4 });
+    assert_eq!((inbox.len(), inbox.taken()), (3, 0));
+    assert_eq!(inbox.pop().unwrap().event, Event::TokenNeeded);
+    assert_eq!(inbox.taken(), 0);
+    assert_eq!(inbox.pop().unwrap().event, message(1));
+    assert_eq!(inbox.taken(), 1);
+    assert_eq!(all(&mut inbox), [Event::Dropped { what: Dropped::Logs, count: 4 }]);
+    assert_eq!(inbox.taken(), 1);
+}
+
+#[test]
 fn beyond_256_the_oldest_messages_go_first() {
     let mut inbox = inbox(FlagUpdates::Immediate);
     inbox.push(answer(1), false);

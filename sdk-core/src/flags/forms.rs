@@ -1,0 +1,73 @@
+//! The small forms that a fetch reads and writes: versions, `Retry-After`, `ETag`, the query. It decides nothing else.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::io::HttpReply;
+use crate::protocol::limits::FLAGS_INTERVAL_MS;
+
+/// A server's `Retry-After` counts up to this.
+const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
+/// A longer `ETag` is not kept.
+const MAX_ETAG_BYTES: usize = 256;
+
+/// The number of a version such as `v17`.
+fn number(version: &str) -> Option<u64> {
+    version.strip_prefix('v').unwrap_or(version).parse().ok()
+}
+
+/// Whether `a` is newer than `b`; of versions that are not numbered, whether it is another one.
+pub(super) fn newer(a: &str, b: &str) -> bool {
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a > b,
+        _ => !a.is_empty() && a != b,
+    }
+}
+
+/// The same, but versions that are not numbered are of one age.
+pub(super) fn newer_number(a: &str, b: &str) -> bool {
+    matches!((number(a), number(b)), (Some(a), Some(b)) if a > b)
+}
+
+/// `Retry-After` in milliseconds. A date would need the server's clock: it counts as the least interval.
+pub(super) fn retry_after(reply: &HttpReply<'_>) -> Option<u64> {
+    let value = reply.header("retry-after")?.trim();
+    let wait = value.parse::<u64>().map_or(FLAGS_INTERVAL_MS, |seconds| seconds.saturating_mul(1_000));
+    Some(wait.min(RETRY_AFTER_MAX_MS))
+}
+
+/// Whether it can go back in a header.
+pub(super) fn is_etag(etag: &str) -> bool {
+    etag.len() <= MAX_ETAG_BYTES && etag.bytes().all(|b| (0x20..0x7f).contains(&b))
+}
+
+/// Attributes as `&attr.name=value…` by name; what is not a flat object says nothing.
+pub(super) fn query_of(json: &str) -> String {
+    let mut query = String::new();
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+    for (name, value) in &members {
+        let raw = value.get();
+        let text = if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { Some(raw.to_owned()) };
+        let Some(text) = text.filter(|_| raw != "null" && !raw.starts_with(['{', '['])) else { continue };
+        query.push_str("&attr.");
+        percent_encode(&mut query, name);
+        query.push('=');
+        percent_encode(&mut query, &text);
+    }
+    query
+}
+
+/// RFC 3986: everything but the unreserved characters is escaped.
+pub(super) fn percent_encode(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}

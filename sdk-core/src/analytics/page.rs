@@ -60,6 +60,8 @@ pub(super) struct Page {
     /// It was sent once: the same bytes go out when it is sent again.
     pub(super) sealed: bool,
     pub(super) urgent: bool,
+    /// On its way to the server.
+    pub(super) in_flight: bool,
     /// What is on the disk is not this.
     pub(super) dirty: bool,
     /// Something was handed out to be saved under its number.
@@ -78,6 +80,7 @@ impl Page {
             told_events: 0,
             sealed: false,
             urgent: false,
+            in_flight: false,
             dirty: true,
             saved: false,
         }

@@ -27,7 +27,6 @@ pub(crate) struct Queue {
     pages: VecDeque<Page>,
     next: u32,
     bytes: usize,
-    in_flight: Option<u32>,
     /// Pages below this number are to go out.
     flush_below: u32,
     /// Saved pages that are to be deleted.
@@ -136,7 +135,7 @@ impl Queue {
 
     /// The oldest page that is not under way.
     fn droppable(&self) -> Option<usize> {
-        self.pages.iter().position(|page| Some(page.number) != self.in_flight)
+        self.pages.iter().position(|page| !page.in_flight)
     }
 
     fn drop_page(&mut self, at: usize) {
@@ -176,7 +175,7 @@ impl Queue {
     }
 
     fn waiting(&self) -> impl Iterator<Item = &Page> {
-        self.pages.iter().filter(|page| Some(page.number) != self.in_flight)
+        self.pages.iter().filter(|page| !page.in_flight)
     }
 
     /// What is queued now should go out.
@@ -189,14 +188,12 @@ impl Queue {
         self.pages.front().is_some_and(|page| page.number < self.flush_below)
     }
 
-    /// The oldest page, now under way: it takes no more events. `None` while one is, or when there is none.
+    /// The oldest page to go out that is not under way, from now on under way: it takes no more events.
     pub(crate) fn next_batch(&mut self) -> Option<Batch> {
-        if self.in_flight.is_some() {
-            return None;
-        }
-        let page = self.pages.front_mut()?;
+        let flush_below = self.flush_below;
+        let page = self.pages.iter_mut().find(|page| !page.in_flight && page.number < flush_below)?;
         page.sealed = true;
-        self.in_flight = Some(page.number);
+        page.in_flight = true;
         Some(Batch { page: page.number, payload: page.payload() })
     }
 
@@ -210,8 +207,8 @@ impl Queue {
 
     /// The page did not arrive, for all we know: the same bytes go out again.
     pub(crate) fn failed(&mut self, page: u32) {
-        if self.in_flight == Some(page) {
-            self.in_flight = None;
+        if let Some(page) = self.pages.iter_mut().find(|p| p.number == page) {
+            page.in_flight = false;
             self.keep_bounds();
         }
     }
@@ -260,10 +257,10 @@ impl Queue {
         self.next = from;
         for page in &mut self.pages {
             page.number = self.next;
+            page.in_flight = false;
             (page.dirty, page.saved) = (true, false);
             self.next += 1;
         }
-        self.in_flight = None;
         self.flush_below = if flush_all { self.next } else { 0 };
     }
 

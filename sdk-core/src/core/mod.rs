@@ -225,8 +225,9 @@ impl Core {
         self.settle_offers();
         self.settle_connection();
         self.settle_flags();
-        self.settle_outbound();
+        // Before what goes out: an acknowledgement may be the consequence of a save.
         self.settle_saves();
+        self.settle_outbound();
         self.tell_state();
         self.set_timers();
     }

@@ -188,10 +188,14 @@ impl Queue {
         self.pages.front().is_some_and(|page| page.number < self.flush_below)
     }
 
-    /// The oldest page to go out that is not under way, from now on under way: it takes no more events.
+    /// Whether some of what was to go out is not under way.
+    pub(crate) fn has_to_send(&self) -> bool {
+        self.waiting().any(|page| page.number < self.flush_below)
+    }
+
+    /// The oldest page that is not under way; from now on it is, and takes no more events.
     pub(crate) fn next_batch(&mut self) -> Option<Batch> {
-        let flush_below = self.flush_below;
-        let page = self.pages.iter_mut().find(|page| !page.in_flight && page.number < flush_below)?;
+        let page = self.pages.iter_mut().find(|page| !page.in_flight)?;
         page.sealed = true;
         page.in_flight = true;
         Some(Batch { page: page.number, payload: page.payload() })

@@ -69,17 +69,17 @@ fn a_batch_is_what_the_protocol_says() {
 }
 
 #[test]
-fn one_batch_is_under_way_and_comes_back_unchanged() {
+fn a_batch_under_way_takes_no_more_events_and_comes_back_unchanged() {
     let mut queue = Queue::new();
     push(&mut queue, "a");
     let first = queue.next_batch().unwrap();
     push(&mut queue, "b");
+    let second = queue.next_batch().unwrap();
+    assert_eq!(ids(&second.payload), ["b"]);
     assert_eq!(queue.next_batch(), None);
     queue.failed(first.page);
     assert_eq!(queue.next_batch().as_ref(), Some(&first), "the same bytes");
     queue.settled(first.page);
-    let second = queue.next_batch().unwrap();
-    assert_eq!(ids(&second.payload), ["b"]);
     // Late or unknown answers change nothing.
     queue.settled(first.page);
     queue.failed(999);

@@ -69,7 +69,7 @@ impl Core {
         if self.clock.t() < self.analytics_rest_until {
             return;
         }
-        while self.analytics.pending_flush()
+        while self.analytics.has_to_send()
             && let Some(batch) = self.analytics.next_batch()
         {
             let deadline = self.clock.t() + BATCH_TIMEOUT_MS;
@@ -82,7 +82,7 @@ impl Core {
     pub(super) fn flush_over_http(&mut self) {
         let soon_online = matches!(self.link.phase, Phase::Opening(_) | Phase::Handshake(_));
         let must = self.analytics.urgent() || self.link.background;
-        if soon_online || !must || !self.link.network || !self.analytics.pending_flush() {
+        if soon_online || !must || !self.link.network || !self.analytics.has_to_send() {
             return;
         }
         if self.clock.t() < self.analytics_rest_until {

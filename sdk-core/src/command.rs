@@ -30,7 +30,10 @@ pub enum Command {
         lease_ms: u64,
     },
     /// `offers().not_ready`.
-    NotReady,
+    NotReady {
+        /// The offer that [`Inbox::not_ready`](crate::Inbox::not_ready) took back before the game saw it.
+        withdrawn: Option<String>,
+    },
     /// `offers().result`.
     OfferResult {
         /// Which offer.
@@ -139,7 +142,9 @@ impl Command {
                 flat(context, "context must be a flat JSON object of scalars", usize::MAX)?;
                 fits(context.len() + placement.len())
             }
-            Command::NotReady | Command::Reconnect | Command::Close | Command::SetToken(None) => Ok(()),
+            Command::NotReady { .. } | Command::Reconnect | Command::Close | Command::SetToken(None) => {
+                Ok(())
+            }
             Command::OfferResult { offer_id, outcome: _ } => {
                 name(offer_id, "offer_id must be 1 to 128 bytes without control characters")
             }

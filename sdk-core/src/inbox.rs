@@ -170,6 +170,17 @@ impl Inbox {
         self.queue.remove(at)
     }
 
+    /// Play goes on: an `OfferReady` that waits becomes `NoOffer`, so that it can't surface in active play. Returns the offer's id,
+    /// for [`Command::NotReady`](crate::Command::NotReady).
+    pub fn not_ready(&mut self) -> Option<String> {
+        let slot = self.queue.iter_mut().find(|slot| matches!(slot.event, Event::OfferReady { .. }))?;
+        let Event::OfferReady { offer } = &mut slot.event else { return None };
+        let placement = std::mem::take(&mut offer.placement);
+        let offer_id = std::mem::take(&mut offer.offer_id);
+        slot.event = Event::NoOffer { placement };
+        Some(offer_id)
+    }
+
     /// Freshly decoded flags. `Some`: publish them now, for the values are what the getters give already and only the reasons are
     /// fresher. Otherwise they are published with the `FlagsChanged` that tells of them: at once with `Immediate`; with `AtBreak` at
     /// [`Inbox::apply_flags`], but for a run's first answer (and the disk's before it) while no flag has been read.

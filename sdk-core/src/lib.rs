@@ -23,6 +23,7 @@ pub mod native;
 mod offers;
 pub mod protocol;
 mod rng;
+mod rooms;
 mod session;
 
 pub use command::{Command, Secret};

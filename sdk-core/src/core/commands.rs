@@ -4,6 +4,7 @@ use crate::command::{Command, Secret};
 use crate::event::{Cause, State};
 use crate::io::Output;
 use crate::protocol::{Channel, CloseCode, Code};
+use crate::rooms::bets::Placed;
 use crate::session::link::{Halt, Phase};
 use crate::session::requests::{Open, Owner};
 use crate::session::timers::Timers;
@@ -14,7 +15,7 @@ impl Core {
     pub(super) fn on_command(&mut self, command: Command) {
         match command {
             Command::Ready { placement, context, lease_ms } => self.ready(placement, context, lease_ms),
-            Command::NotReady => self.not_ready(),
+            Command::NotReady { withdrawn } => self.not_ready(withdrawn.as_deref()),
             Command::OfferResult { offer_id, outcome } => self.offer_result(&offer_id, outcome),
             Command::Request { request, channel, kind, payload, timeout_ms, key } => {
                 let deadline = self.clock.t() + timeout_ms;
@@ -27,15 +28,18 @@ impl Core {
             Command::SetAttributes(json) => self.flag_fetch.on_attributes(self.clock.t(), &json),
             Command::Reconnect => self.reconnect_now(),
             Command::Close => self.close(),
-            Command::Join { .. }
-            | Command::Leave { .. }
-            | Command::RoomSend { .. }
-            | Command::PlaceBet { .. } => {}
+            Command::Join { game_id } => self.join(game_id),
+            Command::Leave { game_id } => self.leave(game_id),
+            Command::RoomSend { game_id, event, data } => self.room_send(&game_id, &event, &data),
+            Command::PlaceBet { request, game_id, amount, selection, client_seed, key } => {
+                let placed = Placed { game_id, amount, selection, client_seed: String::new(), renewals: 0 };
+                self.place_bet(request, placed, client_seed, key);
+            }
         }
     }
 
     /// `send`: not kept. When not online it is lost, and that is what the game asked for.
-    fn send_unkept(&mut self, channel: Channel, kind: &str, payload: &str) {
+    pub(super) fn send_unkept(&mut self, channel: Channel, kind: &str, payload: &str) {
         if let Some(socket) = self.link.online() {
             self.send(socket, channel, kind, payload, None, None);
         }

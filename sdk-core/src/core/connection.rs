@@ -147,10 +147,11 @@ impl Core {
         self.out.push_back(Output::OpenSocket { socket, url: self.config.socket_url() });
     }
 
-    /// What ends dormancy: an open break, a request, a full event queue or one that must go out.
+    /// What ends dormancy: an open break, a request, a room to join, a full event queue or one that must go out.
     fn has_reason_to_connect(&self) -> bool {
         self.gate.open().is_some()
             || self.requests.any_wanted()
+            || self.rooms.any_to_join()
             || self.analytics.is_full()
             || self.analytics.pending_flush()
     }

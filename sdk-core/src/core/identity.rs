@@ -14,6 +14,7 @@ use crate::io::{LogLevel, Output, StoreKey};
 use crate::offers::ledger::{Held, Ledger};
 use crate::protocol::messages::NewOffer;
 use crate::protocol::{Code, encode, is_player_id};
+use crate::rooms::bets::Bets;
 use crate::session::timers::Timer;
 
 use super::Core;
@@ -39,6 +40,9 @@ struct PlayerRecord {
     claimed: BTreeSet<String>,
     #[serde(default)]
     seen: Vec<(String, i64)>,
+    /// Keys of bets without an answer.
+    #[serde(default)]
+    bets: Vec<String>,
     #[serde(default)]
     pages: (u32, u32),
 }
@@ -177,6 +181,8 @@ impl Core {
             ledger.held.push(Held { offer, surfaced_as: None, claimed });
         }
         self.ledger = ledger;
+        // Bets of before the first login are this player's too.
+        self.bets.unanswered.splice(..0, record.bets);
         let pages = self.analytics.restore_range(record.pages);
         let left = pages.len();
         if left == 0 {
@@ -258,11 +264,13 @@ impl Core {
         // The break is the present player's, too late for the former one.
         self.end_break();
         self.fail_all(Code::IdentityChanged, "another player has logged in");
+        self.leave_all_rooms();
         for showing in std::mem::take(&mut self.ledger.showing) {
             self.event(Event::OfferExpired { offer_id: showing.offer_id });
         }
         self.store.player_dirty = true;
         self.save_all();
+        self.bets = Bets::default();
         self.delivery.forget();
         self.analytics = Queue::new();
         self.store.flags = None;
@@ -324,6 +332,7 @@ impl Core {
             held: held.clone().map(|h| h.offer.clone()).collect(),
             claimed: held.filter(|h| h.claimed).map(|h| h.offer.offer_id.clone()).collect(),
             seen: self.ledger.seen.clone(),
+            bets: self.bets.unanswered.clone(),
             pages: self.analytics.range(),
         };
         let key = StoreKey::Player(self.store.player.clone());

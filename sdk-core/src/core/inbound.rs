@@ -1,6 +1,6 @@
 //! What comes in on the socket: the handshake, replies, durable messages, everything else.
 
-use crate::event::{Cause, Dropped, Event};
+use crate::event::{Cause, Dropped, Event, RoomChange};
 use crate::io::{LogLevel, SocketId};
 use crate::protocol::messages::{
     AuthFailed, Authenticated, Connected, ErrorReply, FlagsChanged, NewOffer, Pong, Reconnect,
@@ -66,6 +66,7 @@ impl Core {
         let unit = self.rng.unit();
         self.heartbeat.start(t, unit);
 
+        // After a change of player nothing of the former one's is to be reconciled.
         let other_player = self.become_player(&authenticated.user_id);
         self.delivery.begin(&authenticated.session_id);
         if std::mem::replace(&mut self.had_session, true) && (other_player || !authenticated.resumed) {
@@ -74,6 +75,8 @@ impl Core {
         if authenticated.discarded > 0 {
             self.event(Event::Dropped { what: Dropped::Backlog, count: authenticated.discarded });
         }
+        self.reconcile_rooms(socket, &authenticated.rooms);
+        self.ask_for_bets();
         let with_token = self.tokens.player() == Some(self.store.player());
         self.flag_fetch.on_authenticated(t, &authenticated.flags_version, with_token);
     }
@@ -118,6 +121,10 @@ impl Core {
                     None => Wait::Done,
                 };
             }
+            (Channel::Game, "bet_settled") => return self.on_settled(envelope, durable),
+            (Channel::Game, "game_event") => return self.on_game_event(envelope, durable),
+            (Channel::Game, "player_joined") => self.on_player_moved(envelope, RoomChange::PlayerJoined),
+            (Channel::Game, "player_left") => self.on_player_moved(envelope, RoomChange::PlayerLeft),
             (channel, kind) => {
                 let (kind, payload) = (kind.to_owned(), envelope.payload.clone().into_owned());
                 let event = self.push_event(Event::Message { channel, kind, payload }, durable);
@@ -166,7 +173,7 @@ impl Core {
         }
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
+    pub(super) fn read<T: serde::de::DeserializeOwned>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
         match serde_json::from_str(&envelope.payload) {
             Ok(message) => Some(message),
             Err(error) => {

@@ -4,9 +4,10 @@
 //! *settles*: looks at the whole state and does what is now to be done. Settling is idempotent, so a spurious wake is harmless
 //! and no path can forget a step. The files of this folder are the steps: `connection` (tokens, sockets, handshake, liveness),
 //! `inbound` (messages), `outbound` (requests and the envelope), `offers`, `flags`, `analytics`, `identity` (persistence and
-//! players), `commands` (the game's calls).
+//! players), `rooms`, `bets`, `commands` (the game's calls).
 
 mod analytics;
+mod bets;
 mod commands;
 mod connection;
 mod flags;
@@ -14,6 +15,7 @@ mod identity;
 mod inbound;
 mod offers;
 mod outbound;
+mod rooms;
 
 use std::collections::VecDeque;
 
@@ -27,6 +29,8 @@ use crate::offers::gate::Gate;
 use crate::offers::ledger::Ledger;
 use crate::protocol::limits::{DEAD_AFTER_MS, LATE_WAKE_MS, MAX_MESSAGE_BYTES};
 use crate::rng::Rng;
+use crate::rooms::bets::Bets;
+use crate::rooms::table::Rooms;
 use crate::session::clock::{Clock, ServerClock};
 use crate::session::delivery::Delivery;
 use crate::session::heartbeat::Heartbeat;
@@ -69,6 +73,8 @@ pub struct Core {
 
     gate: Gate,
     ledger: Ledger,
+    rooms: Rooms,
+    bets: Bets,
 
     flag_fetch: FlagFetch,
     /// What the getters return, for all the core knows.
@@ -121,6 +127,8 @@ impl Core {
             max_message: MAX_MESSAGE_BYTES,
             gate: Gate::default(),
             ledger: Ledger::default(),
+            rooms: Rooms::default(),
+            bets: Bets::default(),
             flag_fetch: FlagFetch::new(),
             flags_applied: Flags::defaults(),
             flags_offered: None,

@@ -25,7 +25,12 @@ impl Core {
     }
 
     /// `offers().not_ready`.
-    pub(super) fn not_ready(&mut self) {
+    pub(super) fn not_ready(&mut self, withdrawn: Option<&str>) {
+        if let Some(offer_id) = withdrawn
+            && let Some(event) = self.ledger.withdraw(offer_id)
+        {
+            self.delivery.withdrawn(offer_id, event);
+        }
         let asked_on = self.gate.open().and_then(|b| b.asked_on);
         self.end_break();
         if let Some(socket) = self.link.online().filter(|socket| asked_on == Some(*socket)) {

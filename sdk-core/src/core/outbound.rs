@@ -1,6 +1,6 @@
 //! What goes out: the envelope with its acknowledgement, requests and their ends, HTTP.
 
-use crate::event::Event;
+use crate::event::{Event, RequestId};
 use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output, SocketId};
 use crate::protocol::limits::ACK_DELAY_MS;
 use crate::protocol::messages::{Ack, Lease, Message, Ping};
@@ -36,6 +36,7 @@ impl Core {
         };
         // Queued events first: their triggers are to be evaluated before the break.
         self.send_batches(socket);
+        self.join_rooms();
         self.ask_for_offer(socket);
         self.write_requests(socket);
         if self.delivery.owes_ack() && self.timers.get(Timer::Ack).is_none() {
@@ -121,28 +122,36 @@ impl Core {
                 }
             }
             Owner::Page(page) => self.analytics.settled(page),
-            Owner::Join(_) | Owner::Bet(_) | Owner::BetStatus => {}
+            Owner::Join(game_id) => self.on_joined(&game_id, payload),
+            Owner::Bet(request) => {
+                self.on_bet_answered(request, &open.key.unwrap_or_default(), kind, payload);
+            }
+            Owner::BetStatus(key) => self.on_bet_status(&key, kind, payload),
         }
     }
 
     pub(super) fn fail(&mut self, open: Open, failure: Failure) {
         match open.owner {
-            Owner::Game(request) | Owner::Bet(request) => {
-                self.event(Event::RequestFailed {
-                    request,
-                    idempotency_key: open.key.unwrap_or_default(),
-                    code: failure.code,
-                    code_text: failure.code_text,
-                    message: failure.message,
-                    retry_after: failure.retry_after,
-                });
-            }
+            Owner::Game(request) => self.tell_failed(request, open.key.unwrap_or_default(), failure),
+            Owner::Bet(request) => self.on_bet_failed(request, &open, failure),
             // The socket went; the break lives on and asks again on the next.
             Owner::Break(_) if failure.code == Code::UnknownOutcome => {}
             Owner::Break(number) => self.no_offer_for(number),
             Owner::Page(page) => self.on_page_failed(page, failure.code, failure.retry_after),
-            Owner::Join(_) | Owner::BetStatus => {}
+            Owner::Join(game_id) => self.on_join_lost(&game_id, &failure),
+            Owner::BetStatus(key) => self.on_bet_status_failed(&key, failure),
         }
+    }
+
+    pub(super) fn tell_failed(&mut self, request: RequestId, idempotency_key: String, failure: Failure) {
+        self.event(Event::RequestFailed {
+            request,
+            idempotency_key,
+            code: failure.code,
+            code_text: failure.code_text,
+            message: failure.message,
+            retry_after: failure.retry_after,
+        });
     }
 
     fn end_unanswered(&mut self, open: Open) {

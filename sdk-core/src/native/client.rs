@@ -262,6 +262,13 @@ impl Client {
         self.post(Message::Command(command))
     }
 
+    /// `NotReady`, with the offer that was on its way to the game. Both in one step, so that no poll in between can take its place.
+    pub(crate) fn not_ready(&self) -> Result<(), Error> {
+        self.shared.check_alive()?;
+        self.shared.begin_command()?;
+        self.shared.withdraw(|withdrawn| self.post(Message::Command(Command::NotReady { withdrawn })))
+    }
+
     /// The same for a command that will be answered.
     pub(crate) fn open_request(&self, make: impl FnOnce(RequestId) -> Command) -> Result<RequestId, Error> {
         self.shared.check_alive()?;

@@ -74,7 +74,7 @@ impl Offers<'_> {
     /// # Errors
     /// [`Error::Closed`].
     pub fn not_ready(&self) -> Result<(), Error> {
-        self.client.command(Command::NotReady)
+        self.client.not_ready()
     }
 
     /// What became of an offer.

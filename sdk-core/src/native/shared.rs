@@ -158,6 +158,13 @@ impl Shared {
         self.waiting.store(inbox.len(), Ordering::Release);
     }
 
+    /// Play goes on: takes back an offer that the game has not seen, and tells of it before anybody can poll.
+    pub(crate) fn withdraw<T>(&self, tell: impl FnOnce(Option<String>) -> T) -> T {
+        let mut inbox = self.inbox();
+        let withdrawn = inbox.not_ready();
+        tell(withdrawn)
+    }
+
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }

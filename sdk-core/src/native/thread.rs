@@ -137,13 +137,14 @@ impl Driver {
     /// One look at every source.
     fn round(&mut self) {
         self.more = false;
+        // Read first and told last: an offer that the game took back is told by a message that came before this count.
+        let taken = self.shared.taken();
         self.take_messages();
         self.take_socket_events();
         while let Some(response) = self.http.next() {
             self.take_response(&response);
         }
-        let taken = self.shared.taken();
-        if taken > self.taken {
+        if taken > self.taken && !self.more {
             self.taken = taken;
             self.handle(Input::Taken { events: taken });
         }

@@ -84,6 +84,14 @@ impl Ledger {
         })
     }
 
+    /// It surfaced, but play went on before the game saw it: it waits for the next break. Returns the event that it was.
+    pub(crate) fn withdraw(&mut self, offer_id: &str) -> Option<u64> {
+        let held = self.held.iter_mut().find(|h| h.offer.offer_id == offer_id)?;
+        let event = held.surfaced_as.take()?;
+        self.showing.retain(|s| s.offer_id != offer_id);
+        Some(event)
+    }
+
     /// The game has taken every event up to this count. Returns the offers that it took with them.
     pub(crate) fn taken(&mut self, events: u64) -> Vec<Held> {
         let is_taken = |h: &Held| h.surfaced_as.is_some_and(|event| event <= events);

@@ -92,6 +92,15 @@ impl Delivery {
         }
     }
 
+    /// The event never reached the game: its offer is a held one again.
+    pub(crate) fn withdrawn(&mut self, offer_id: &str, event: u64) {
+        for (_, wait) in &mut self.waiting {
+            if *wait == Wait::Event(event) {
+                *wait = Wait::Held(offer_id.to_owned());
+            }
+        }
+    }
+
     fn finish(&mut self, done: impl Fn(&Wait) -> bool) {
         for (_, wait) in &mut self.waiting {
             if done(wait) {

@@ -1,0 +1,162 @@
+//! Bets: placed with a key and the server's seed hash, repeated until answered, asked for by a later process.
+
+use serde_json::value::RawValue;
+
+use crate::event::{BetOutcome, Event, RequestId};
+use crate::protocol::messages::{BetAcknowledged, BetQuery, BetSettled, Message, PlaceBet};
+use crate::protocol::{Channel, Code, Envelope, encode};
+use crate::rooms::bets::Placed;
+use crate::session::delivery::Wait;
+use crate::session::requests::{Open, Owner};
+
+use super::Core;
+use super::outbound::Failure;
+
+/// A bet's deadline.
+const BET_TIMEOUT_MS: u64 = 10_000;
+
+/// A bet that is not this process's.
+const EARLIER: RequestId = RequestId(0);
+
+impl Core {
+    pub(super) fn place_bet(
+        &mut self,
+        request: RequestId,
+        mut placed: Placed,
+        client_seed: Option<String>,
+        key: Option<String>,
+    ) {
+        placed.client_seed = client_seed.unwrap_or_else(|| self.rng.id());
+        let key = key.unwrap_or_else(|| self.rng.id());
+        let deadline = self.clock.t() + BET_TIMEOUT_MS;
+        self.write_bet(request, &placed, &key, deadline);
+        self.bets.place(&key, placed);
+        // On the disk before it is on the wire, so that a later process can ask what became of it.
+        self.store.touch_player(true);
+    }
+
+    fn write_bet(&mut self, request: RequestId, placed: &Placed, key: &str, deadline: u64) {
+        let Ok(selection) = RawValue::from_string(placed.selection.clone()) else { return };
+        let bet = PlaceBet {
+            game_id: placed.game_id.clone(),
+            amount: placed.amount,
+            selection,
+            client_seed: placed.client_seed.clone(),
+            server_seed_hash: self.bets.hash_for(&placed.game_id),
+            idempotency_key: key.to_owned(),
+        };
+        let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, encode(&bet), deadline);
+        self.requests.add(open.with_key(Some(key.to_owned())));
+    }
+
+    /// Asks what became of bets that were never answered.
+    pub(super) fn ask_for_bets(&mut self) {
+        for key in self.bets.to_ask() {
+            let owner = Owner::BetStatus(key.clone());
+            if !self.requests.has(&owner) {
+                let deadline = self.clock.t() + BET_TIMEOUT_MS;
+                let payload = encode(&BetQuery { idempotency_key: key });
+                self.requests.add(Open::new(owner, Channel::Game, BetQuery::KIND, payload, deadline));
+            }
+        }
+    }
+
+    /// The reply to `place_bet` or `bet_status`.
+    pub(super) fn on_bet_answered(&mut self, request: RequestId, key: &str, kind: &str, payload: &str) {
+        let game_id = self.bets.answered(key);
+        self.store.touch_player(false);
+        if kind == BetAcknowledged::KIND
+            && let Some(game_id) = game_id
+            && let Ok(acknowledged) = serde_json::from_str::<BetAcknowledged>(payload)
+        {
+            self.bets.learn_hash(&game_id, acknowledged.next_seed_hash);
+        }
+        self.event(Event::RequestCompleted {
+            request,
+            idempotency_key: key.to_owned(),
+            kind: kind.to_owned(),
+            payload: payload.to_owned(),
+        });
+        if kind == BetSettled::KIND
+            && let Ok(settled) = serde_json::from_str::<BetSettled>(payload)
+        {
+            self.tell_settled(settled, false);
+        }
+    }
+
+    pub(super) fn on_bet_status(&mut self, key: &str, kind: &str, payload: &str) {
+        self.on_bet_answered(EARLIER, key, kind, payload);
+    }
+
+    pub(super) fn on_bet_status_failed(&mut self, key: &str, failure: Failure) {
+        // Anything but the server's own word leaves the question open for the next connection.
+        if failure.code == Code::NotFound {
+            self.bets.answered(key);
+            self.store.touch_player(false);
+            self.tell_failed(EARLIER, key.to_owned(), failure);
+        }
+    }
+
+    /// Answers `SEED_USED` itself; any other failure is the game's.
+    pub(super) fn on_bet_failed(&mut self, request: RequestId, open: &Open, failure: Failure) {
+        let key = open.key.clone().unwrap_or_default();
+        if failure.code == Code::SeedUsed
+            && let Some(hash) = &failure.next_seed_hash
+            && let Some(placed) = self.bets.renew(&key, hash)
+        {
+            return self.write_bet(request, &placed, &key, open.deadline);
+        }
+        match failure.code {
+            Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => self.bets.given_up(&key),
+            _ => {
+                self.bets.answered(&key);
+                self.store.touch_player(false);
+            }
+        }
+        self.tell_failed(request, key, failure);
+    }
+
+    /// A result, durable. A `bet_settled` whose request is still pending completes it.
+    pub(super) fn on_settled(&mut self, envelope: &Envelope<'_>, durable: bool) -> Wait {
+        let Some(settled) = self.read::<BetSettled>(envelope) else { return Wait::Done };
+        let key = settled.idempotency_key.clone();
+        let pending = |open: &Open| matches!(open.owner, Owner::Bet(_)) && open.key.as_ref() == Some(&key);
+        for open in self.requests.take_where(pending) {
+            if let Owner::Bet(request) = open.owner {
+                self.bets.answered(&key);
+                self.store.touch_player(false);
+                self.event(Event::RequestCompleted {
+                    request,
+                    idempotency_key: key.clone(),
+                    kind: BetSettled::KIND.to_owned(),
+                    payload: envelope.payload.clone().into_owned(),
+                });
+            }
+        }
+        if self.bets.unanswered.contains(&key) {
+            self.bets.answered(&key);
+            self.store.touch_player(false);
+        }
+        self.tell_settled(settled, durable)
+    }
+
+    fn tell_settled(&mut self, settled: BetSettled, durable: bool) -> Wait {
+        if !self.bets.settle(&settled.idempotency_key) {
+            // Told already, if perhaps not taken yet.
+            return Wait::Event(self.events_out);
+        }
+        let outcome = BetOutcome::parse(&settled.outcome).unwrap_or(BetOutcome::Unknown);
+        let event = Event::BetSettled {
+            idempotency_key: settled.idempotency_key,
+            outcome,
+            payout: settled.payout,
+            balance: settled.balance,
+            roll: settled.roll,
+            sides: settled.sides,
+            server_seed: settled.server_seed,
+            server_seed_hash: settled.server_seed_hash,
+            client_seed: settled.client_seed,
+        };
+        Wait::Event(self.push_event(event, durable))
+    }
+}

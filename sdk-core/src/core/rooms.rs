@@ -1,0 +1,143 @@
+//! Rooms: joined when the game asks, joined again after a lost session, left when the game says so.
+
+use crate::event::{Event, RoomChange};
+use crate::io::SocketId;
+use crate::protocol::messages::{GameEvent, GameJoined, GameRef, PlayerMoved, RoomState};
+use crate::protocol::{Channel, Code, Envelope, encode};
+use crate::rooms::table::Numbered;
+use crate::session::delivery::Wait;
+use crate::session::requests::{Open, Owner};
+
+use super::Core;
+use super::outbound::Failure;
+
+/// The bound on one attempt to join.
+const JOIN_TIMEOUT_MS: u64 = 10_000;
+
+impl Core {
+    pub(super) fn join(&mut self, game_id: String) {
+        if !self.rooms.want(&game_id) {
+            self.room_changed(game_id, RoomChange::JoinFailed, "", 0, Some(Code::QueueFull));
+        }
+    }
+
+    pub(super) fn leave(&mut self, game_id: String) {
+        if !self.rooms.drop(&game_id) {
+            return;
+        }
+        self.requests.take_where(|open| open.owner == Owner::Join(game_id.clone()));
+        if let Some(socket) = self.link.online() {
+            self.send_leave(socket, &game_id);
+        }
+        self.room_changed(game_id, RoomChange::Left, "", 0, None);
+    }
+
+    fn send_leave(&mut self, socket: SocketId, game_id: &str) {
+        let payload = encode(&GameRef { game_id: game_id.to_owned() });
+        self.send(socket, Channel::Game, "leave_game", &payload, None, None);
+    }
+
+    /// `rooms().send`: not kept.
+    pub(super) fn room_send(&mut self, game_id: &str, event: &str, data: &str) {
+        let payload =
+            format!("{{\"gameId\":{},\"event\":{},\"data\":{data}}}", encode(game_id), encode(event));
+        if self.rooms.is_in(game_id) {
+            self.send_unkept(Channel::Game, "game_event", &payload);
+        }
+    }
+
+    /// Asks for every room that this session is not in.
+    pub(super) fn join_rooms(&mut self) {
+        for game_id in self.rooms.to_join() {
+            let owner = Owner::Join(game_id.clone());
+            if !self.requests.has(&owner) {
+                let payload = encode(&GameRef { game_id });
+                let deadline = self.clock.t() + JOIN_TIMEOUT_MS;
+                self.requests.add(Open::new(owner, Channel::Game, "join_game", payload, deadline));
+            }
+        }
+    }
+
+    /// `authenticated` says where this session still is.
+    pub(super) fn reconcile_rooms(&mut self, socket: SocketId, still_in: &[RoomState]) {
+        let (kept, unwanted) = self.rooms.reconcile(still_in);
+        for (game_id, missing) in kept {
+            self.tell_gap(&game_id, missing);
+        }
+        for game_id in unwanted {
+            self.send_leave(socket, &game_id);
+        }
+    }
+
+    /// Another player: the rooms were the former one's.
+    pub(super) fn leave_all_rooms(&mut self) {
+        for game_id in self.rooms.take_all() {
+            self.room_changed(game_id, RoomChange::Left, "", 0, None);
+        }
+    }
+
+    pub(super) fn on_joined(&mut self, game_id: &str, payload: &str) {
+        let Ok(joined) = serde_json::from_str::<GameJoined>(payload) else {
+            return self.on_join_failed(game_id, Code::InvalidPayload);
+        };
+        if let Some(hash) = joined.server_seed_hash {
+            self.bets.learn_hash(game_id, hash);
+        }
+        let Some(missing) = self.rooms.joined(game_id, joined.n) else { return };
+        self.room_changed(game_id.to_owned(), RoomChange::Joined, "", joined.players, None);
+        self.tell_gap(game_id, missing);
+    }
+
+    pub(super) fn on_join_lost(&mut self, game_id: &str, failure: &Failure) {
+        // Its socket went: the next one asks again.
+        if failure.code != Code::UnknownOutcome || self.link.online().is_some() {
+            self.on_join_failed(game_id, failure.code);
+        }
+    }
+
+    fn on_join_failed(&mut self, game_id: &str, code: Code) {
+        if self.rooms.drop(game_id) {
+            self.room_changed(game_id.to_owned(), RoomChange::JoinFailed, "", 0, Some(code));
+        }
+    }
+
+    pub(super) fn on_game_event(&mut self, envelope: &Envelope<'_>, durable: bool) -> Wait {
+        let Some(message) = self.read::<GameEvent>(envelope) else { return Wait::Done };
+        let Numbered::Next { missing } = self.rooms.numbered(&message.game_id, message.n) else {
+            return Wait::Done;
+        };
+        self.tell_gap(&message.game_id, missing);
+        let event = Event::RoomMessage {
+            game_id: message.game_id,
+            from: message.from.unwrap_or_default(),
+            event: message.event,
+            data: message.data.map_or_else(|| "{}".to_owned(), |data| data.get().to_owned()),
+        };
+        Wait::Event(self.push_event(event, durable))
+    }
+
+    pub(super) fn on_player_moved(&mut self, envelope: &Envelope<'_>, change: RoomChange) {
+        let Some(moved) = self.read::<PlayerMoved>(envelope) else { return };
+        if self.rooms.is_in(&moved.game_id) {
+            self.room_changed(moved.game_id, change, &moved.user_id, moved.player_count, None);
+        }
+    }
+
+    fn tell_gap(&mut self, game_id: &str, missing: u64) {
+        if missing > 0 {
+            self.event(Event::RoomGap { game_id: game_id.to_owned(), missing });
+        }
+    }
+
+    fn room_changed(
+        &mut self,
+        game_id: String,
+        change: RoomChange,
+        user_id: &str,
+        player_count: u32,
+        code: Option<Code>,
+    ) {
+        let user_id = user_id.to_owned();
+        self.event(Event::RoomChanged { game_id, change, user_id, player_count, code });
+    }
+}

@@ -1,0 +1,138 @@
+//! Bets: which seed the next one names, which are unanswered, which are settled already.
+
+use std::collections::BTreeMap;
+
+/// Settled bets remembered, so that each is told once.
+const MAX_SETTLED: usize = 256;
+/// Unanswered bets kept for a later process.
+const MAX_UNANSWERED: usize = 64;
+/// How often a bet's seed is renewed before the server's refusal reaches the game.
+pub(crate) const MAX_RENEWALS: u32 = 5;
+
+/// What is needed to write a bet again with another seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) game_id: String,
+    pub(crate) amount: i64,
+    pub(crate) selection: String,
+    pub(crate) client_seed: String,
+    pub(crate) renewals: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Bets {
+    /// Bets whose request is open, by key.
+    placed: BTreeMap<String, Placed>,
+    /// Keys without an answer, oldest first. On disk.
+    pub(crate) unanswered: Vec<String>,
+    settled: Vec<String>,
+    /// The seed hash for the next bet, by game.
+    next_hash: BTreeMap<String, String>,
+}
+
+impl Bets {
+    /// A bet is about to be sent. A key that is placed again is no longer asked for as an earlier one.
+    pub(crate) fn place(&mut self, key: &str, placed: Placed) {
+        self.placed.insert(key.to_owned(), placed);
+        self.unanswered.retain(|k| k != key);
+        if self.unanswered.len() >= MAX_UNANSWERED {
+            self.unanswered.remove(0);
+        }
+        self.unanswered.push(key.to_owned());
+    }
+
+    /// The hash to bet on; empty where none is known, which makes the server name it.
+    pub(crate) fn hash_for(&self, game_id: &str) -> String {
+        self.next_hash.get(game_id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn learn_hash(&mut self, game_id: &str, hash: String) {
+        if !hash.is_empty() {
+            self.next_hash.insert(game_id.to_owned(), hash);
+        }
+    }
+
+    /// `SEED_USED`: the bet to write again, unless that was tried often enough.
+    pub(crate) fn renew(&mut self, key: &str, hash: &str) -> Option<Placed> {
+        let placed = self.placed.get_mut(key).filter(|p| p.renewals < MAX_RENEWALS && !hash.is_empty())?;
+        placed.renewals += 1;
+        let placed = placed.clone();
+        self.learn_hash(&placed.game_id, hash.to_owned());
+        Some(placed)
+    }
+
+    /// The server answered: nobody will have to ask again. Returns the game that the bet was in, if this process placed it.
+    pub(crate) fn answered(&mut self, key: &str) -> Option<String> {
+        self.unanswered.retain(|k| k != key);
+        self.placed.remove(key).map(|placed| placed.game_id)
+    }
+
+    /// The request ended without an answer: the key stays, to be asked for.
+    pub(crate) fn given_up(&mut self, key: &str) {
+        self.placed.remove(key);
+    }
+
+    /// Earlier bets to ask for on a new connection.
+    pub(crate) fn to_ask(&self) -> Vec<String> {
+        self.unanswered.iter().filter(|key| !self.placed.contains_key(*key)).cloned().collect()
+    }
+
+    /// A result came. False: it was told before.
+    pub(crate) fn settle(&mut self, key: &str) -> bool {
+        if self.settled.iter().any(|k| k == key) {
+            return false;
+        }
+        if self.settled.len() >= MAX_SETTLED {
+            self.settled.remove(0);
+        }
+        self.settled.push(key.to_owned());
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed() -> Placed {
+        Placed {
+            game_id: "dice".into(),
+            amount: 5,
+            selection: "{}".into(),
+            client_seed: "s".into(),
+            renewals: 0,
+        }
+    }
+
+    #[test]
+    fn an_unanswered_bet_is_asked_for_unless_it_is_open_again() {
+        let mut bets = Bets::default();
+        bets.place("k", placed());
+        assert!(bets.to_ask().is_empty());
+        bets.given_up("k");
+        assert_eq!(bets.to_ask(), ["k"]);
+        bets.place("k", placed());
+        assert!(bets.to_ask().is_empty());
+        assert_eq!(bets.answered("k").as_deref(), Some("dice"));
+        assert!(bets.unanswered.is_empty());
+    }
+
+    #[test]
+    fn a_seed_is_renewed_a_bounded_number_of_times() {
+        let mut bets = Bets::default();
+        bets.place("k", placed());
+        for n in 0..MAX_RENEWALS {
+            assert!(bets.renew("k", &format!("h{n}")).is_some());
+        }
+        assert!(bets.renew("k", "h").is_none());
+        assert_eq!(bets.hash_for("dice"), "h4");
+        assert_eq!(bets.hash_for("roulette"), "");
+    }
+
+    #[test]
+    fn a_result_is_told_once() {
+        let mut bets = Bets::default();
+        assert!(bets.settle("k"));
+        assert!(!bets.settle("k"));
+    }
+}

@@ -1,1 +1,21 @@
-//! The reference server.
+//! The reference server of Castline: offers at a break in play, flags, events, and durable messages that survive a lost
+//! network, a new socket and a crash of this process. One binary, SQLite inside; also a library, for tests and examples.
+//!
+//! The layers, each in its folder: `http` and `gateway` hold sockets and know nothing of offers; `engine` holds the logic and
+//! knows no socket; `bus` carries what the engine says unasked; `store` keeps it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod bus;
+mod engine;
+pub mod gateway;
+mod http;
+mod rate;
+mod server;
+mod settings;
+mod store;
+
+pub use engine::OfferDefinition;
+pub use engine::flags::{FlagDefinition, Rule};
+pub use server::{RunningServer, Server};
+pub use settings::{Limits, Rate, Secret, Settings, Timers, TlsFiles};

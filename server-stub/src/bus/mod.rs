@@ -1,0 +1,72 @@
+//! From the engine to whoever holds the sockets: who is told, not how.
+//!
+//! The in-process bus hands a note to its listeners on the spot. What must not be lost is in the store before it is
+//! published, so a note that reaches nobody costs nothing but time; a bus between machines needs no stronger promise.
+
+use std::sync::{Arc, RwLock};
+
+use crate::store::sessions::Durable;
+
+/// Something the engine tells the gateways.
+#[derive(Debug, Clone)]
+pub(crate) enum Note {
+    /// A stored message for one session.
+    Durable {
+        /// Whose.
+        player: Arc<str>,
+        /// On which device.
+        device: Arc<str>,
+        /// The epoch that may write it; a socket of an older one may not.
+        epoch: i64,
+        /// The message.
+        message: Arc<Durable>,
+    },
+    /// Sockets of this device with an older epoch are done with: close 4003.
+    Fence {
+        /// Whose.
+        player: Arc<str>,
+        /// On which device.
+        device: Arc<str>,
+        /// The epoch that holds the session now.
+        epoch: i64,
+    },
+    /// For every authenticated connection; not durable.
+    Everyone {
+        /// `flags_changed` or `system_announcement`, on channel `system`.
+        kind: &'static str,
+        /// JSON text.
+        payload: Arc<str>,
+    },
+}
+
+/// Takes notes; must not block.
+pub(crate) trait Listener: Send + Sync {
+    /// Called on the publisher's thread.
+    fn hear(&self, note: &Note);
+}
+
+/// The in-process bus.
+#[derive(Default)]
+pub(crate) struct Bus {
+    listeners: RwLock<Vec<Arc<dyn Listener>>>,
+}
+
+impl Bus {
+    /// Adds a listener for good.
+    pub(crate) fn listen(&self, listener: Arc<dyn Listener>) {
+        self.listeners.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(listener);
+    }
+
+    /// Tells all listeners.
+    pub(crate) fn publish(&self, note: &Note) {
+        for listener in self.listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            listener.hear(note);
+        }
+    }
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,242 @@
+//! Analytics events: what is accepted, when it happened by our clock, and what an `$offer_result` does.
+
+use std::collections::BTreeMap;
+
+use castline::protocol::limits::{MAX_ANALYTICS_EVENT_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+use castline::protocol::messages::{Accepted, AnalyticsEvent, Events};
+use castline::protocol::{Envelope, encode, is_key, is_name};
+use serde::Deserialize;
+
+use super::flags::Configuration;
+use super::{Answer, Engine, Failure, Who, now_ms, reply_of};
+use crate::store::events::{NewEvent, insert};
+use crate::store::keys::{self, Key};
+use crate::store::{offers, sessions};
+
+/// A batch that has passed the checks.
+#[derive(Debug)]
+struct Batch {
+    flags: String,
+    events: Vec<NewEvent>,
+    rejected: Vec<String>,
+}
+
+/// The body of `POST /events`: a batch, and what a page that is being left cannot put into headers.
+#[derive(Deserialize)]
+pub(crate) struct HttpEvents {
+    /// For a request without headers of its own (`text/plain`, at `pagehide`).
+    #[serde(default)]
+    pub(crate) token: Option<String>,
+    /// The sender's clock at sending, Unix ms, as in an envelope.
+    #[serde(default)]
+    pub(crate) timestamp: i64,
+}
+
+/// Reads the members of the body that are not the batch.
+pub(crate) fn parse_http(body: &str) -> Result<HttpEvents, Failure> {
+    serde_json::from_str(body).map_err(|e| Failure::invalid(format!("body: {e}")))
+}
+
+impl Engine {
+    pub(super) async fn events_message(
+        &self,
+        who: &Who,
+        envelope: &Envelope<'_>,
+        key: Option<Key>,
+    ) -> Result<Answer, Failure> {
+        let batch = self.check(&envelope.payload, envelope.timestamp)?;
+        let holder = Some((who.session.to_string(), who.epoch));
+        let reply = self.store_batch(who.player.to_string(), holder, batch, key).await?;
+        Ok(Answer { reply, then: Vec::new() })
+    }
+
+    /// The same over HTTP. `timestamp` is the sender's clock, 0 if it did not say.
+    pub(crate) async fn events_http(
+        &self,
+        player: &str,
+        body: &str,
+        timestamp: i64,
+    ) -> Result<String, Failure> {
+        let batch = self.check(body, timestamp)?;
+        Ok(self.store_batch(player.to_owned(), None, batch, None).await?.payload)
+    }
+
+    fn check(&self, payload: &str, timestamp: i64) -> Result<Batch, Failure> {
+        // A token beside the batch, over HTTP, must not make a full batch too large.
+        if payload.len() > MAX_BATCH_BYTES + 4_096 {
+            return Err(Failure::invalid(format!(
+                "batch is {} bytes; the limit is {MAX_BATCH_BYTES}",
+                payload.len()
+            )));
+        }
+        let batch: Events<'_> = serde_json::from_str(payload).map_err(|e| Failure::invalid(e.to_string()))?;
+        if batch.events.len() > MAX_BATCH_EVENTS {
+            let count = batch.events.len();
+            return Err(Failure::invalid(format!(
+                "batch has {count} events; the limit is {MAX_BATCH_EVENTS}"
+            )));
+        }
+        let configuration = self.configuration();
+        let received = now_ms();
+        let mut checked = Batch {
+            flags: known_flags(&batch.flags, &configuration),
+            events: Vec::new(),
+            rejected: Vec::new(),
+        };
+        for event in &batch.events {
+            match check_event(event, &configuration, timestamp, received) {
+                Some(event) => checked.events.push(event),
+                None => checked.rejected.push(super::shortened(&event.event_id)),
+            }
+        }
+        Ok(checked)
+    }
+
+    async fn store_batch(
+        &self,
+        player: String,
+        holder: Option<(String, i64)>,
+        batch: Batch,
+        key: Option<Key>,
+    ) -> Result<keys::Reply, Failure> {
+        let now = now_ms();
+        let job = self.store.write(move |c| {
+            Box::pin(async move {
+                if let Some((session, epoch)) = &holder {
+                    sessions::check_epoch(c, session, *epoch).await?;
+                }
+                if let Some(key) = &key
+                    && let Some(reply) = keys::recorded(c, key).await?
+                {
+                    return Ok(reply);
+                }
+                let mut accepted = Accepted { rejected: batch.rejected, ..Accepted::default() };
+                for event in &batch.events {
+                    if !insert(c, &player, event, &batch.flags, now).await? {
+                        accepted.duplicates += 1;
+                        continue;
+                    }
+                    accepted.count += 1;
+                    if let Some((offer, outcome)) = &event.offer_result {
+                        offers::result(c, &player, offer, outcome).await?;
+                    }
+                }
+                let reply = reply_of(&accepted);
+                if let Some(key) = &key {
+                    keys::record(c, key, &reply, now).await?;
+                }
+                Ok(reply)
+            })
+        });
+        Ok(job.await?)
+    }
+}
+
+/// The stated variants, without those that the flag does not have.
+fn known_flags(stated: &BTreeMap<String, String>, configuration: &Configuration) -> String {
+    let known: BTreeMap<_, _> =
+        stated.iter().filter(|(flag, variant)| configuration.has_variant(flag, variant)).collect();
+    encode(&known)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OfferResult {
+    offer_id: String,
+    outcome: String,
+}
+
+#[derive(Deserialize)]
+struct Exposure {
+    flag: String,
+    variant: String,
+}
+
+/// `None`: this event will never be taken.
+fn check_event(
+    event: &AnalyticsEvent<'_>,
+    configuration: &Configuration,
+    sent_at: i64,
+    received: i64,
+) -> Option<NewEvent> {
+    let props = event.props.map_or("{}", |p| p.get());
+    if !is_key(&event.event_id) || !is_name(&event.name) || encode(event).len() > MAX_ANALYTICS_EVENT_BYTES {
+        return None;
+    }
+    if !props.starts_with('{') {
+        return None;
+    }
+    let mut offer_result = None;
+    if event.name.starts_with('$') {
+        match &*event.name {
+            "$exposure" => {
+                let exposure: Exposure = serde_json::from_str(props).ok()?;
+                configuration.has_variant(&exposure.flag, &exposure.variant).then_some(())?;
+            }
+            "$offer_result" => {
+                let result: OfferResult = serde_json::from_str(props).ok()?;
+                let known = ["received", "shown", "accepted", "declined", "expired"];
+                known.contains(&&*result.outcome).then_some(())?;
+                offer_result = Some((result.offer_id, result.outcome));
+            }
+            "$dropped" => {}
+            _ => return None,
+        }
+    }
+    Some(NewEvent {
+        event_id: event.event_id.to_string(),
+        name: event.name.to_string(),
+        happened_at: corrected(event.timestamp, sent_at, received),
+        props: props.to_owned(),
+        offer_result,
+    })
+}
+
+/// A client's time by our clock: moved by what its clock said when it sent. Never later than now.
+fn corrected(stated: i64, sent_at: i64, received: i64) -> i64 {
+    let offset = if sent_at > 0 { received.saturating_sub(sent_at) } else { 0 };
+    stated.saturating_add(offset).clamp(0, received)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(json: &str) -> Option<NewEvent> {
+        let event: AnalyticsEvent<'_> = serde_json::from_str(json).unwrap();
+        check_event(&event, &Configuration::default(), 1_000, 5_000)
+    }
+
+    #[test]
+    fn times_are_moved_by_the_senders_clock() {
+        assert_eq!(corrected(900, 1_000, 5_000), 4_900);
+        assert_eq!(corrected(1_500, 1_000, 5_000), 5_000, "nothing happened in the future");
+        assert_eq!(corrected(900, 0, 5_000), 900, "an unknown clock is not corrected");
+        assert_eq!(corrected(i64::MIN, i64::MIN, 5_000), 0);
+    }
+
+    #[test]
+    fn names_with_a_dollar_are_ours() {
+        assert!(
+            checked(r#"{"eventId":"1","name":"level_completed","timestamp":1,"props":{"n":3}}"#).is_some()
+        );
+        assert!(checked(r#"{"eventId":"1","name":"$mine","timestamp":1}"#).is_none());
+        assert!(checked(r#"{"eventId":"1","name":"$dropped","timestamp":1,"props":{"count":3}}"#).is_some());
+        assert!(
+            checked(r#"{"eventId":"1","name":"$exposure","timestamp":1,"props":{"flag":"f","variant":"v"}}"#)
+                .is_none()
+        );
+        let result = r#"{"eventId":"1","name":"$offer_result","timestamp":1,"props":{"offerId":"o","outcome":"shown"}}"#;
+        assert_eq!(checked(result).unwrap().offer_result, Some(("o".into(), "shown".into())));
+        assert!(checked(&result.replace("shown", "eaten")).is_none());
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        assert!(checked(r#"{"eventId":"","name":"x","timestamp":1}"#).is_none());
+        assert!(checked(r#"{"eventId":"1","name":"x","timestamp":1,"props":[1]}"#).is_none());
+        let long =
+            format!(r#"{{"eventId":"1","name":"x","timestamp":1,"props":{{"a":"{}"}}}}"#, "a".repeat(2_048));
+        assert!(checked(&long).is_none());
+    }
+}

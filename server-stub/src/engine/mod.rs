@@ -1,0 +1,342 @@
+//! The logic: who may do what, which offer is due, what a flag answers. It knows no socket and no HTTP: the gateway and the
+//! HTTP surface ask, the engine answers, and what it has to say unasked goes over the bus.
+
+mod events;
+pub(crate) mod flags;
+mod login;
+mod offers;
+mod token;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use castline::protocol::messages::{ErrorReply, Message};
+use castline::protocol::{Channel, Code, Envelope, encode, is_key};
+
+use crate::bus::{Bus, Note};
+use crate::rate::Buckets;
+use crate::settings::Settings;
+use crate::store::keys::{Key, Reply};
+use crate::store::sessions::{Backlog, Durable};
+use crate::store::sweep::Ages;
+use crate::store::{Store, StoreError};
+
+use flags::{Configuration, FlagTable};
+use offers::Leases;
+use token::Tokens;
+
+pub(crate) use events::parse_http as parse_http_events;
+pub(crate) use login::{Refusal, Session};
+pub use offers::OfferDefinition;
+pub(crate) use token::BadToken;
+
+/// Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+/// Which socket asks, for whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    /// The connection, unique in this process.
+    pub(crate) connection: u64,
+    pub(crate) player: Arc<str>,
+    pub(crate) device: Arc<str>,
+    pub(crate) session: Arc<str>,
+    pub(crate) epoch: i64,
+}
+
+/// Why there is no good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The socket's session belongs to a newer socket: nothing was done.
+    Fenced,
+    /// An `error` reply.
+    Error {
+        /// The word on the wire.
+        code: &'static str,
+        /// What was wrong, with the value and the bound.
+        message: String,
+        /// With `RATE_LIMITED`.
+        retry_after_ms: Option<u64>,
+    },
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
+        Failure::Error { code: code.as_str(), message: message.into(), retry_after_ms: None }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Failure {
+        Failure::new(Code::InvalidPayload, message)
+    }
+
+    pub(crate) fn rate_limited(what: &str, retry_after_ms: u64) -> Failure {
+        Failure::Error {
+            code: Code::RateLimited.as_str(),
+            message: format!("too many {what}; try again in {retry_after_ms} ms"),
+            retry_after_ms: Some(retry_after_ms),
+        }
+    }
+
+    /// The payload of the `error` message.
+    pub(crate) fn reply(&self) -> ErrorReply {
+        match self {
+            Failure::Fenced => ErrorReply { code: Code::Internal.as_str().into(), ..ErrorReply::default() },
+            Failure::Error { code, message, retry_after_ms } => ErrorReply {
+                code: (*code).to_owned(),
+                message: message.clone(),
+                retry_after_ms: *retry_after_ms,
+                server_seed_hash: None,
+            },
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced => Failure::Fenced,
+            StoreError::KeyMismatch => {
+                Failure::new(Code::IdempotencyMismatch, "the key was used for a request with another body")
+            }
+            StoreError::Refused(why) => Failure::invalid(why),
+            StoreError::Database(_) | StoreError::Closed => {
+                tracing::error!(%error, "the store failed");
+                Failure::new(Code::Internal, "the server could not store this; try again")
+            }
+        }
+    }
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    /// Durable messages of this session, to be written after the reply.
+    pub(crate) then: Vec<Durable>,
+}
+
+impl Answer {
+    pub(crate) fn of<M: Message>(message: &M) -> Answer {
+        Answer { reply: reply_of(message), then: Vec::new() }
+    }
+}
+
+fn reply_of<M: Message>(message: &M) -> Reply {
+    Reply { channel: M::CHANNEL.as_str().to_owned(), kind: M::KIND.to_owned(), payload: encode(message) }
+}
+
+/// The one engine of a process.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    store: Arc<Store>,
+    bus: Arc<Bus>,
+    tokens: Tokens,
+    flags: FlagTable,
+    leases: Leases,
+    settings: Arc<Settings>,
+    ready_rate: Buckets<Arc<str>>,
+    http_rates: HttpRates,
+}
+
+/// The per-minute limits of players.
+#[derive(Debug)]
+pub(crate) struct HttpRates {
+    pub(crate) authenticate: Buckets<String>,
+    pub(crate) claim: Buckets<String>,
+    pub(crate) flags: Buckets<String>,
+    pub(crate) events: Buckets<String>,
+}
+
+impl Engine {
+    pub(crate) async fn start(
+        store: Arc<Store>,
+        bus: Arc<Bus>,
+        secret: &crate::settings::Secret,
+        settings: Arc<Settings>,
+    ) -> Result<Engine, StoreError> {
+        let now = now_ms();
+        store.write(move |c| Box::pin(crate::store::sessions::detach_all(c, now))).await?;
+        let limits = &settings.limits;
+        let engine = Engine {
+            tokens: Tokens::new(secret),
+            flags: FlagTable::default(),
+            leases: Leases::default(),
+            ready_rate: Buckets::new(limits.ready_for_offer),
+            http_rates: HttpRates {
+                authenticate: Buckets::new(limits.authenticate),
+                claim: Buckets::new(limits.claim),
+                flags: Buckets::new(limits.flags),
+                events: Buckets::new(limits.events),
+            },
+            store,
+            bus,
+            settings,
+        };
+        engine.reload_flags().await?;
+        Ok(engine)
+    }
+
+    /// The player that a token names.
+    pub(crate) fn check_token(&self, token: &str) -> Result<String, BadToken> {
+        self.tokens.check(token, now_ms() / 1000)
+    }
+
+    /// A token for a player, and its `exp` in Unix ms. The caller makes sure that this is a development server.
+    pub(crate) fn make_token(&self, player: &str) -> Result<(String, i64), String> {
+        let now = now_ms() / 1000;
+        let exp = now + (self.settings.timers.token_life / 1000).max(1) as i64;
+        Ok((self.tokens.make(player, now, exp)?, exp * 1000))
+    }
+
+    pub(crate) fn http_rates(&self) -> &HttpRates {
+        &self.http_rates
+    }
+
+    /// A request or message of an authenticated socket. The form of the envelope has been checked.
+    pub(crate) async fn request(&self, who: &Who, envelope: &Envelope<'_>) -> Result<Answer, Failure> {
+        let key = match &envelope.key {
+            None => None,
+            Some(key) if !is_key(key) => {
+                return Err(Failure::invalid(format!("key is {} bytes; it must be 1 to 64", key.len())));
+            }
+            Some(_) if envelope.id.is_none() => return Err(Failure::invalid("a key needs an id")),
+            Some(key) => Some(Key::new(&who.player, key, &envelope.kind, &envelope.payload)),
+        };
+        match (envelope.channel, &*envelope.kind) {
+            (Channel::Offers, "ready_for_offer") => self.ready_for_offer(who, envelope, key).await,
+            (Channel::Offers, "not_ready") => self.not_ready(who, key).await,
+            (Channel::Analytics, "events") => self.events_message(who, envelope, key).await,
+            (Channel::Unknown, _) => Err(Failure::new(
+                Code::UnknownChannel,
+                "the channels are offers, system, social, analytics and game",
+            )),
+            (channel, kind) => Err(Failure::new(
+                Code::UnknownMessageType,
+                format!("channel {} has no message {:?} from a client", channel.as_str(), shortened(kind)),
+            )),
+        }
+    }
+
+    /// Everything up to `seq` has been taken. Nobody waits for it: an acknowledgement that is lost is given again.
+    pub(crate) async fn ack(&self, who: &Who, seq: u64) {
+        let (session, epoch) = (who.session.clone(), who.epoch);
+        self.store
+            .write_later("ack", move |c| {
+                Box::pin(async move { crate::store::sessions::ack(c, &session, epoch, seq).await })
+            })
+            .await;
+    }
+
+    /// Stored messages of the session beyond `after`.
+    pub(crate) async fn beyond(&self, who: &Who, after: u64) -> Result<Vec<Durable>, Failure> {
+        let (session, epoch) = (who.session.clone(), who.epoch);
+        let job = self.store.write(move |c| {
+            Box::pin(async move {
+                crate::store::sessions::check_epoch(c, &session, epoch).await?;
+                crate::store::sessions::beyond(c, &session, after).await
+            })
+        });
+        Ok(job.await?)
+    }
+
+    /// The socket ended.
+    pub(crate) async fn detached(&self, who: &Who) {
+        self.leases.end(who.connection);
+        let (session, epoch, now) = (who.session.clone(), who.epoch, now_ms());
+        self.store
+            .write_later("detach", move |c| {
+                Box::pin(async move { crate::store::sessions::detach(c, &session, epoch, now).await })
+            })
+            .await;
+    }
+
+    /// Until when the connection's lease runs, if it has one.
+    pub(crate) fn lease_until(&self, connection: u64) -> Option<Instant> {
+        self.leases.until(connection)
+    }
+
+    /// What time has brought: called every few seconds.
+    pub(crate) async fn sweep(&self) -> Result<(), Failure> {
+        let timers = &self.settings.timers;
+        let ages = Ages {
+            requeue: timers.requeue as i64,
+            session: timers.session_keep as i64,
+            key: timers.key_keep as i64,
+            event_id: timers.event_id_keep as i64,
+        };
+        let now = now_ms();
+        let requeued = self.store.write(move |c| Box::pin(crate::store::sweep::sweep(c, ages, now))).await?;
+        for player in requeued {
+            self.serve_leases(|lease| *lease.who.player == *player).await;
+        }
+        let at = Instant::now();
+        self.ready_rate.forget_full(at);
+        let rates = &self.http_rates;
+        for table in [&rates.authenticate, &rates.claim, &rates.flags, &rates.events] {
+            table.forget_full(at);
+        }
+        Ok(())
+    }
+
+    /// The flag configuration in force.
+    pub(crate) fn configuration(&self) -> Arc<Configuration> {
+        self.flags.current()
+    }
+
+    /// Reads the configuration from the store; says so to everybody if it is a newer one.
+    pub(crate) async fn reload_flags(&self) -> Result<(), StoreError> {
+        let (version, rows) = crate::store::flags::load(self.store.readers()).await?;
+        let first = self.flags.current().version == 0;
+        if self.flags.replace(Configuration::of(version, &rows)) && !first {
+            self.announce_flags(version);
+        }
+        Ok(())
+    }
+
+    /// Creates or replaces a flag. Returns the new configuration version.
+    pub(crate) async fn put_flag(&self, name: &str, flag: flags::FlagDefinition) -> Result<String, Failure> {
+        flag.check(name).map_err(Failure::invalid)?;
+        let (name, now) = (name.to_owned(), now_ms());
+        let job = self.store.write(move |c| {
+            Box::pin(async move {
+                // The budget is checked against what the writer sees, so that two changes at once cannot pass it together.
+                let rows = crate::store::flags::all(c).await?;
+                Configuration::of(0, &rows).check_budget(&name, &flag).map_err(StoreError::Refused)?;
+                let row = flag.to_row(&name);
+                let version = crate::store::flags::put(c, &row, now).await?;
+                crate::store::flags::audit(c, "put flag", &name, &encode(&flag), now).await?;
+                let rows = crate::store::flags::all(c).await?;
+                Ok(Configuration::of(version, &rows))
+            })
+        });
+        let configuration = job.await?;
+        let version = configuration.version;
+        if self.flags.replace(configuration) {
+            self.announce_flags(version);
+        }
+        Ok(format!("v{version}"))
+    }
+
+    fn announce_flags(&self, version: i64) {
+        let message = castline::protocol::messages::FlagsChanged {
+            version: format!("v{version}"),
+            spread_ms: self.settings.timers.flags_spread,
+        };
+        self.bus.publish(&Note::Everyone { kind: "flags_changed", payload: encode(&message).into() });
+    }
+
+    fn backlog(&self) -> Backlog {
+        let limits = &self.settings.limits;
+        Backlog { messages: limits.backlog_messages, bytes: limits.backlog_bytes }
+    }
+}
+
+/// A foreign text for a message of ours: not longer than it needs to be.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(64) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

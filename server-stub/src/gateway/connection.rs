@@ -1,0 +1,390 @@
+//! One connection's course: the handshake, the envelope, liveness, idleness, the order of durable messages.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use castline::protocol::messages::{
+    AuthFailed, Authenticate, Connected, ErrorReply, Message, Pong, Reconnect,
+};
+use castline::protocol::{Channel, CloseCode, Code, Envelope, encode};
+
+use super::mailbox::Mailbox;
+use super::socket::{Flow, Handler, Outbox};
+use super::{Gateway, Post};
+use crate::bus::Note;
+use crate::engine::{Failure, Refusal, Session, Who, now_ms};
+use crate::rate::Bucket;
+use crate::settings::Timers;
+use crate::store::sessions::Durable;
+
+/// Within this time the limit of refusals counts.
+const REFUSAL_WINDOW: Duration = Duration::from_secs(10);
+
+pub(super) struct Connection {
+    gateway: Arc<Gateway>,
+    id: u64,
+    mailbox: Arc<Mailbox<Post>>,
+    address: IpAddr,
+    accepted: Instant,
+    phase: Phase,
+    last_frame: Instant,
+    last_active: Instant,
+    /// A WebSocket Ping was sent since the last frame.
+    pinged: bool,
+    bucket: Bucket,
+    refusals: u32,
+    refusals_since: Instant,
+}
+
+enum Phase {
+    Stranger { admitted: bool },
+    Player(Box<Player>),
+}
+
+struct Player {
+    who: Who,
+    /// The last durable message written here.
+    sent_to: u64,
+    acked: u64,
+}
+
+impl Connection {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        id: u64,
+        mailbox: Arc<Mailbox<Post>>,
+        address: IpAddr,
+        accepted: Instant,
+    ) -> Connection {
+        let now = Instant::now();
+        let admitted = gateway.admit_stranger(address);
+        let bucket = Bucket::full(gateway.settings.limits.messages, now);
+        Connection {
+            gateway,
+            id,
+            mailbox,
+            address,
+            accepted,
+            phase: Phase::Stranger { admitted },
+            last_frame: now,
+            last_active: now,
+            pinged: false,
+            bucket,
+            refusals: 0,
+            refusals_since: now,
+        }
+    }
+
+    /// The socket is gone.
+    pub(super) async fn ended(self) {
+        match &self.phase {
+            Phase::Stranger { .. } => self.gateway.stranger_no_more(self.address),
+            Phase::Player(player) => {
+                let who = &player.who;
+                self.gateway.let_go(&who.player, &who.device, self.id);
+                self.gateway.engine.detached(who).await;
+            }
+        }
+    }
+
+    fn timers(&self) -> &Timers {
+        &self.gateway.settings.timers
+    }
+
+    /// Messages that come too fast are refused; whoever goes on like that is closed.
+    fn check_rate(&mut self, now: Instant, re: Option<&str>, out: &mut Outbox) -> Option<Flow> {
+        let limits = &self.gateway.settings.limits;
+        let wait = self.bucket.take(limits.messages, now).err()?;
+        if now.duration_since(self.refusals_since) > REFUSAL_WINDOW {
+            (self.refusals, self.refusals_since) = (0, now);
+        }
+        self.refusals += 1;
+        send_failure(out, re, &Failure::rate_limited("messages", wait));
+        let flow = if self.refusals >= limits.refusals {
+            Flow::Close(CloseCode::RATE_LIMITED)
+        } else {
+            Flow::Continue
+        };
+        Some(flow)
+    }
+
+    async fn before_login(&mut self, envelope: &Envelope<'_>, out: &mut Outbox) -> Flow {
+        let re = envelope.id.as_deref();
+        if (envelope.channel, &*envelope.kind) != (Channel::System, Authenticate::KIND) {
+            let why = "the first message is system/authenticate";
+            send_failure(out, re, &Failure::new(Code::NotAuthenticated, why));
+            return Flow::Continue;
+        }
+        let ask: Authenticate<'_> = match serde_json::from_str(&envelope.payload) {
+            Ok(ask) => ask,
+            Err(error) => {
+                send_failure(out, re, &Failure::invalid(error.to_string()));
+                return Flow::Continue;
+            }
+        };
+        let device = match self.gateway.engine.identify(&ask) {
+            Ok(device) => device,
+            Err(Refusal::Token(reason)) => {
+                send(out, re, &AuthFailed { reason: reason.to_owned() });
+                return Flow::Close(CloseCode::AUTH_FAILED);
+            }
+            Err(Refusal::Failure(failure)) => {
+                send_failure(out, re, &failure);
+                let limited = matches!(failure, Failure::Error { retry_after_ms: Some(_), .. });
+                return if limited { Flow::Close(CloseCode::RATE_LIMITED) } else { Flow::Continue };
+            }
+        };
+        self.gateway.hold(&device.0, &device.1, self.id, &self.mailbox);
+        match self.gateway.engine.log_in(self.id, device.clone(), &ask).await {
+            Ok(session) => {
+                self.gateway.stranger_no_more(self.address);
+                self.begin(session, re, out);
+                Flow::Continue
+            }
+            Err(failure) => {
+                self.gateway.let_go(&device.0, &device.1, self.id);
+                send_failure(out, re, &failure);
+                Flow::Continue
+            }
+        }
+    }
+
+    /// `authenticated`, then the replay; what is new comes after, through the mailbox.
+    fn begin(&mut self, session: Session, re: Option<&str>, out: &mut Outbox) {
+        let mut envelope = Envelope::new(Channel::System, "authenticated", session.authenticated, now_ms());
+        envelope.re = re.map(Into::into);
+        out.text(envelope.encode());
+        let mut player = Player { who: session.who, sent_to: session.sent_to, acked: session.acked };
+        for message in &session.replay {
+            player.write(message, out);
+        }
+        self.phase = Phase::Player(Box::new(player));
+        self.last_active = Instant::now();
+    }
+
+    async fn after_login(&mut self, envelope: &Envelope<'_>, out: &mut Outbox) -> Flow {
+        let re = envelope.id.as_deref();
+        let Phase::Player(player) = &mut self.phase else { return Flow::Continue };
+        let kind = (envelope.channel, &*envelope.kind);
+        if !matches!(kind, (Channel::System, "ping" | "ack")) {
+            self.last_active = Instant::now();
+        }
+        if let Some(ack) = envelope.ack.filter(|ack| *ack > player.acked && *ack <= player.sent_to) {
+            player.acked = ack;
+            self.gateway.engine.ack(&player.who, ack).await;
+        }
+        match kind {
+            (Channel::System, "ack") => {
+                if re.is_some() {
+                    send(out, re, &castline::protocol::messages::OkReply {});
+                }
+                return Flow::Continue;
+            }
+            (Channel::System, "ping") => {
+                send(out, re, &Pong { server_time: now_ms() });
+                return Flow::Continue;
+            }
+            (Channel::System, "authenticate") => {
+                let why = "this socket is authenticated; another player needs another socket";
+                send_failure(out, re, &Failure::invalid(why));
+                return Flow::Continue;
+            }
+            _ => {}
+        }
+        match self.gateway.engine.request(&player.who, envelope).await {
+            Ok(answer) => {
+                if re.is_some() {
+                    let reply = answer.reply;
+                    let channel = Channel::parse(&reply.channel);
+                    let mut message = Envelope::new(channel, reply.kind, reply.payload, now_ms());
+                    message.re = re.map(Into::into);
+                    out.text(message.encode());
+                }
+                self.deliver(answer.then, out).await
+            }
+            Err(Failure::Fenced) => Flow::Close(CloseCode::REPLACED),
+            Err(failure) => {
+                send_failure(out, re, &failure);
+                Flow::Continue
+            }
+        }
+    }
+
+    /// Writes durable messages in their order. Those in between that are still on their way here are fetched: nothing is
+    /// written out of order, and nothing twice.
+    async fn deliver(&mut self, messages: Vec<Durable>, out: &mut Outbox) -> Flow {
+        let Phase::Player(player) = &mut self.phase else { return Flow::Continue };
+        for message in messages {
+            if message.seq <= player.sent_to {
+                continue;
+            }
+            if message.seq == player.sent_to + 1 {
+                player.write(&message, out);
+                continue;
+            }
+            match self.gateway.engine.beyond(&player.who, player.sent_to).await {
+                Ok(all) => {
+                    for message in all.iter().filter(|m| m.seq > player.sent_to).collect::<Vec<_>>() {
+                        player.write(message, out);
+                    }
+                }
+                Err(Failure::Fenced) => return Flow::Close(CloseCode::REPLACED),
+                // The client sees the hole at the next message, or resumes; nothing is lost.
+                Err(_) => return Flow::Close(CloseCode::INTERNAL),
+            }
+        }
+        Flow::Continue
+    }
+}
+
+impl Player {
+    fn write(&mut self, message: &Durable, out: &mut Outbox) {
+        let channel = Channel::parse(&message.channel);
+        let mut envelope = Envelope::new(channel, message.kind.as_str(), message.payload.as_str(), now_ms());
+        envelope.seq = Some(message.seq);
+        out.text(envelope.encode());
+        self.sent_to = message.seq;
+    }
+}
+
+impl Handler for Connection {
+    type Note = Post;
+
+    fn opened(&mut self, out: &mut Outbox) {
+        let (timers, limits) = (self.timers(), &self.gateway.settings.limits);
+        let connected = Connected {
+            connection_id: format!("c{}", self.id),
+            server_time: now_ms(),
+            heartbeat_ms: timers.heartbeat,
+            dead_after_ms: timers.dead_after,
+            idle_timeout_ms: timers.idle,
+            max_message_bytes: limits.message_bytes as u64,
+        };
+        send(out, None, &connected);
+    }
+
+    async fn text(&mut self, text: &str, out: &mut Outbox) -> Flow {
+        let now = Instant::now();
+        (self.last_frame, self.pinged) = (now, false);
+        if let Phase::Stranger { admitted: false } = self.phase {
+            return Flow::Close(CloseCode::RATE_LIMITED);
+        }
+        let envelope = match Envelope::decode(text) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                if let Some(flow) = self.check_rate(now, None, out) {
+                    return flow;
+                }
+                send_failure(out, None, &Failure::invalid(error.to_string()));
+                return Flow::Continue;
+            }
+        };
+        let re = envelope.id.as_deref();
+        if let Some(flow) = self.check_rate(now, re, out) {
+            return flow;
+        }
+        if matches!(self.phase, Phase::Stranger { .. }) {
+            return Box::pin(self.before_login(&envelope, out)).await;
+        }
+        // The commonest message takes the short way.
+        if envelope.channel == Channel::System && envelope.kind == "ping" && envelope.ack.is_none() {
+            send(out, re, &Pong { server_time: now_ms() });
+            return Flow::Continue;
+        }
+        Box::pin(self.after_login(&envelope, out)).await
+    }
+
+    fn binary(&mut self, _: &[u8], _: &mut Outbox) -> Flow {
+        Flow::Close(CloseCode::UNSUPPORTED_DATA)
+    }
+
+    fn control(&mut self) {
+        (self.last_frame, self.pinged) = (Instant::now(), false);
+    }
+
+    async fn note(&mut self, post: Post, out: &mut Outbox) -> Flow {
+        let note = match post {
+            Post::Note(note) => note,
+            Post::Reconnect(after_ms) => {
+                send(out, None, &Reconnect { after_ms });
+                return Flow::Close(CloseCode::DRAINING);
+            }
+        };
+        let Phase::Player(player) = &self.phase else { return Flow::Continue };
+        match note {
+            Note::Fence { epoch, .. } if epoch > player.who.epoch => Flow::Close(CloseCode::REPLACED),
+            Note::Fence { .. } => Flow::Continue,
+            Note::Durable { epoch, .. } if epoch > player.who.epoch => Flow::Close(CloseCode::REPLACED),
+            // Numbered before this socket took over: the replay had it.
+            Note::Durable { epoch, .. } if epoch < player.who.epoch => Flow::Continue,
+            Note::Durable { message, .. } => {
+                let message = Arc::unwrap_or_clone(message);
+                Box::pin(self.deliver(vec![message], out)).await
+            }
+            Note::Everyone { kind, payload } => {
+                out.text(Envelope::new(Channel::System, kind, &*payload, now_ms()).encode());
+                Flow::Continue
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let ms = Duration::from_millis;
+        let timers = self.timers();
+        match &self.phase {
+            Phase::Stranger { admitted: false } => self.accepted,
+            Phase::Stranger { .. } => self.accepted + ms(timers.handshake),
+            Phase::Player(_) => {
+                let dead = self.last_frame + ms(timers.dead_after);
+                let ping = self.last_frame + ms(timers.heartbeat * 5 / 4);
+                let next = if self.pinged { dead } else { ping.min(dead) };
+                next.min(self.last_active + ms(timers.idle))
+            }
+        }
+    }
+
+    fn timer(&mut self, now: Instant, out: &mut Outbox) -> Flow {
+        let ms = Duration::from_millis;
+        let timers = &self.gateway.settings.timers;
+        if let Phase::Stranger { admitted } = &self.phase {
+            if !admitted {
+                return Flow::Close(CloseCode::RATE_LIMITED);
+            }
+            let late = now >= self.accepted + ms(timers.handshake);
+            return if late { Flow::Close(CloseCode::HANDSHAKE_TOO_SLOW) } else { Flow::Continue };
+        }
+        if now >= self.last_frame + ms(timers.dead_after) {
+            return Flow::Drop;
+        }
+        if now >= self.last_active + ms(timers.idle) {
+            // An open lease is activity: it counts from its end.
+            match self.gateway.engine.lease_until(self.id).filter(|until| *until > now) {
+                Some(until) => self.last_active = until.checked_sub(ms(timers.idle)).unwrap_or(now),
+                None => return Flow::Close(CloseCode::IDLE),
+            }
+        }
+        if !self.pinged && now >= self.last_frame + ms(timers.heartbeat * 5 / 4) {
+            self.pinged = true;
+            out.ping();
+        }
+        Flow::Continue
+    }
+
+    fn max_message_bytes(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Stranger { .. } => Some(self.gateway.settings.limits.first_message_bytes),
+            Phase::Player(_) => None,
+        }
+    }
+}
+
+fn send<M: Message>(out: &mut Outbox, re: Option<&str>, message: &M) {
+    let mut envelope = Envelope::new(M::CHANNEL, M::KIND, encode(message), now_ms());
+    envelope.re = re.map(Into::into);
+    out.text(envelope.encode());
+}
+
+fn send_failure(out: &mut Outbox, re: Option<&str>, failure: &Failure) {
+    send::<ErrorReply>(out, re, &failure.reply());
+}

@@ -1,0 +1,201 @@
+//! Sockets, heartbeats, limits, back-pressure: a dumb pipe. It decides when a connection is too slow, too silent or too
+//! loud; what a message means it leaves to the engine.
+
+mod connection;
+pub mod mailbox;
+pub mod socket;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+
+use crate::bus::{Listener, Note};
+use crate::engine::Engine;
+use crate::settings::Settings;
+
+use connection::Connection;
+use mailbox::Mailbox;
+use socket::SocketOptions;
+
+/// What reaches a connection's task from outside.
+#[derive(Debug, Clone)]
+pub(crate) enum Post {
+    /// From the engine, over the bus.
+    Note(Note),
+    /// The server drains: come back after so many milliseconds; then close 4010.
+    Reconnect(u64),
+}
+
+type Mail = Arc<Mailbox<Post>>;
+/// Sockets by connection.
+type Holders = Vec<(u64, Mail)>;
+
+/// The sockets of this process.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    engine: Arc<Engine>,
+    settings: Arc<Settings>,
+    options: SocketOptions,
+    next: AtomicU64,
+    open: AtomicUsize,
+    draining: AtomicBool,
+    emptied: Notify,
+    /// Every connection.
+    all: Mutex<HashMap<u64, Mail>>,
+    /// By (player, device): the holder of the session, and for a moment the one that it took it from.
+    devices: Mutex<HashMap<(Arc<str>, Arc<str>), Holders>>,
+    /// Sockets that are not yet authenticated, by address.
+    strangers: Mutex<HashMap<IpAddr, u32>>,
+}
+
+impl Gateway {
+    pub(crate) fn new(engine: Arc<Engine>, settings: Arc<Settings>) -> Gateway {
+        let options = SocketOptions {
+            max_message_bytes: settings.limits.message_bytes,
+            max_outgoing_bytes: settings.limits.outgoing_bytes,
+            write_stall: Duration::from_millis(settings.timers.write_stall),
+        };
+        Gateway {
+            engine,
+            settings,
+            options,
+            next: AtomicU64::new(1),
+            open: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            emptied: Notify::new(),
+            all: Mutex::default(),
+            devices: Mutex::default(),
+            strangers: Mutex::default(),
+        }
+    }
+
+    /// Serves one upgraded connection, accepted at `accepted`, to its end.
+    pub(crate) async fn serve<S>(
+        self: Arc<Self>,
+        stream: S,
+        early: Vec<u8>,
+        address: IpAddr,
+        accepted: Instant,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let mailbox: Mail = Arc::new(Mailbox::new(self.options.max_outgoing_bytes));
+        self.open.fetch_add(1, Ordering::Relaxed);
+        lock(&self.all).insert(id, mailbox.clone());
+        if self.is_draining() {
+            mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
+        }
+        let mut connection = Connection::new(self.clone(), id, mailbox.clone(), address, accepted);
+        let ended = socket::serve(stream, early, self.options, mailbox, &mut connection).await;
+        tracing::debug!(connection = id, ?ended, "socket ended");
+        connection.ended().await;
+        lock(&self.all).remove(&id);
+        if self.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// From now on `/readyz` says so.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends every client away, each with its own time to come back, spread flat; returns when all sockets have ended.
+    pub(crate) async fn send_away(&self) {
+        let mut mailboxes: Vec<Mail> = lock(&self.all).values().cloned().collect();
+        let (from, to) = (self.settings.timers.drain_min, self.settings.timers.drain_max);
+        shuffle(&mut mailboxes);
+        let count = mailboxes.len().max(1) as f64;
+        for (place, mailbox) in mailboxes.into_iter().enumerate() {
+            let share = (place as f64 + rand::random::<f64>()) / count;
+            let after = from as f64 + share * to.saturating_sub(from) as f64;
+            mailbox.post(Post::Reconnect(after as u64), 0);
+        }
+        loop {
+            let emptied = self.emptied.notified();
+            if self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Registers a connection for its device's notes. Before the engine is asked for the session, so that none is missed.
+    fn hold(&self, player: &Arc<str>, device: &Arc<str>, id: u64, mailbox: &Mail) {
+        let mut devices = lock(&self.devices);
+        devices.entry((player.clone(), device.clone())).or_default().push((id, mailbox.clone()));
+    }
+
+    fn let_go(&self, player: &Arc<str>, device: &Arc<str>, id: u64) {
+        let mut devices = lock(&self.devices);
+        let key = (player.clone(), device.clone());
+        if let Some(holders) = devices.get_mut(&key) {
+            holders.retain(|(other, _)| *other != id);
+            if holders.is_empty() {
+                devices.remove(&key);
+            }
+        }
+    }
+
+    /// Counts a stranger; `false`: its address has too many.
+    fn admit_stranger(&self, address: IpAddr) -> bool {
+        let mut strangers = lock(&self.strangers);
+        let count = strangers.entry(address).or_insert(0);
+        *count += 1;
+        *count <= self.settings.limits.unauthenticated_per_address
+    }
+
+    fn stranger_no_more(&self, address: IpAddr) {
+        let mut strangers = lock(&self.strangers);
+        if let Some(count) = strangers.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                strangers.remove(&address);
+            }
+        }
+    }
+
+    fn post_to(&self, player: &Arc<str>, device: &Arc<str>, note: &Note, bytes: usize) {
+        let devices = lock(&self.devices);
+        for (_, mailbox) in devices.get(&(player.clone(), device.clone())).into_iter().flatten() {
+            mailbox.post(Post::Note(note.clone()), bytes);
+        }
+    }
+}
+
+impl Listener for Gateway {
+    fn hear(&self, note: &Note) {
+        match note {
+            Note::Durable { player, device, message, .. } => {
+                self.post_to(player, device, note, message.payload.len() + 128);
+            }
+            Note::Fence { player, device, .. } => self.post_to(player, device, note, 0),
+            Note::Everyone { payload, .. } => {
+                // A connection that is not authenticated throws it away.
+                for mailbox in lock(&self.all).values() {
+                    mailbox.post(Post::Note(note.clone()), payload.len() + 128);
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shuffle<T>(items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rand::random_range(0..=last));
+    }
+}

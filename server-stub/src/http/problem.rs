@@ -1,0 +1,88 @@
+//! Errors over HTTP: `application/problem+json` (RFC 9457) with a member `code`.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use castline::protocol::{Code, encode};
+use serde::Serialize;
+
+use crate::engine::{BadToken, Failure};
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    retry_after_ms: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, code, detail: detail.into(), retry_after_ms: None }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, Code::InvalidPayload.as_str(), detail)
+    }
+
+    pub(crate) fn rate_limited(what: &str, wait_ms: u64) -> Problem {
+        Failure::rate_limited(what, wait_ms).into()
+    }
+}
+
+impl From<BadToken> for Problem {
+    fn from(bad: BadToken) -> Self {
+        let detail = match bad {
+            BadToken::Expired => "the token has expired",
+            BadToken::Invalid => "the token is missing or not valid",
+        };
+        Problem::new(StatusCode::UNAUTHORIZED, bad.as_str(), detail)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fenced => {
+                Problem::new(StatusCode::CONFLICT, Code::Internal.as_str(), "the session has moved on")
+            }
+            Failure::Error { code, message, retry_after_ms } => {
+                let status = match Code::parse(code) {
+                    Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+                    Code::Forbidden => StatusCode::FORBIDDEN,
+                    Code::NotFound => StatusCode::NOT_FOUND,
+                    Code::IdempotencyMismatch => StatusCode::CONFLICT,
+                    Code::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                    Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                    _ => StatusCode::BAD_REQUEST,
+                };
+                Problem { status, code, detail: message, retry_after_ms }
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            title: &'a str,
+            status: u16,
+            code: &'a str,
+            detail: &'a str,
+        }
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body =
+            encode(&Body { title, status: self.status.as_u16(), code: self.code, detail: &self.detail });
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(ms) = self.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,411 @@
+//! A running server: its start, its drain, its end. Everything is put together here, and nothing decided.
+
+use std::fmt;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::bus::Bus;
+use crate::engine::flags::FlagDefinition;
+use crate::engine::{Engine, Failure, OfferDefinition};
+use crate::gateway::Gateway;
+use crate::http::{self, App, listener};
+use crate::settings::{Secret, Settings};
+use crate::store::Store;
+
+/// How long drained sockets may take to say farewell.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Starts a server on threads of its own and returns when it accepts connections. May be called from anywhere, an
+    /// asynchronous function included.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, an address in use, a data directory that cannot be used.
+    pub fn start(settings: Settings) -> anyhow::Result<RunningServer> {
+        let settings = Arc::new(settings);
+        check(&settings)?;
+        let secrets = Secrets::find(&settings)?;
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (orders, inbox) = mpsc::channel(16);
+        let thread = std::thread::Builder::new().name("castline-server".into()).spawn({
+            let (settings, secrets) = (settings.clone(), secrets.clone());
+            move || run(settings, secrets, &ready, inbox)
+        })?;
+        let started = is_ready.recv().context("the server's thread ended before it was ready")?;
+        let addresses = started?;
+        Ok(RunningServer {
+            addresses,
+            orders,
+            thread: Some(thread),
+            admin_key_file: secrets.admin_key_file,
+            settings,
+        })
+    }
+}
+
+/// A server that runs until it is drained, killed or dropped (which kills it).
+pub struct RunningServer {
+    addresses: Addresses,
+    orders: mpsc::Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+    admin_key_file: Option<PathBuf>,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    players: SocketAddr,
+    operators: SocketAddr,
+}
+
+enum Order {
+    PutFlag(String, Box<FlagDefinition>, oneshot::Sender<Result<String, Failure>>),
+    PutOffer(String, Box<OfferDefinition>, oneshot::Sender<Result<(), Failure>>),
+    Token(String, oneshot::Sender<Result<String, String>>),
+    Drain(oneshot::Sender<()>),
+    Kill,
+}
+
+impl RunningServer {
+    /// The players' address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addresses.players
+    }
+
+    /// The operators' address.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.addresses.operators
+    }
+
+    /// `ws://…/ws`, or `wss://` with TLS.
+    pub fn ws_url(&self) -> String {
+        format!("{}://{}/ws", if self.settings.tls.is_some() { "wss" } else { "ws" }, self.addr())
+    }
+
+    /// `http://…`, or `https://` with TLS.
+    pub fn http_url(&self) -> String {
+        format!("{}://{}", if self.settings.tls.is_some() { "https" } else { "http" }, self.addr())
+    }
+
+    /// Where the generated admin key lies; `None` where the key was given.
+    pub fn admin_key_file(&self) -> Option<&Path> {
+        self.admin_key_file.as_deref()
+    }
+
+    /// A token for a player, as `POST /auth/token` gives it. Under `dev` alone.
+    ///
+    /// # Errors
+    /// Not a development server, or it has ended.
+    pub fn token(&self, player: &str) -> anyhow::Result<String> {
+        ensure!(
+            self.settings.dev,
+            "tokens come from the game's backend; this server makes them only under --dev"
+        );
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Token(player.to_owned(), answer), answered)?.map_err(anyhow::Error::msg)
+    }
+
+    /// What `PUT /admin/flags/{name}` does. Returns the new configuration version.
+    ///
+    /// # Errors
+    /// What is wrong with the flag; the budget of 2 KB; the server has ended.
+    pub fn put_flag(&self, name: &str, flag: FlagDefinition) -> anyhow::Result<String> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::PutFlag(name.to_owned(), Box::new(flag), answer), answered)?.map_err(told)
+    }
+
+    /// What `PUT /admin/offers/{id}` does.
+    ///
+    /// # Errors
+    /// What is wrong with the offer; the server has ended.
+    pub fn put_offer(&self, id: &str, offer: OfferDefinition) -> anyhow::Result<()> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::PutOffer(id.to_owned(), Box::new(offer), answer), answered)?.map_err(told)
+    }
+
+    /// Ends in order: `/readyz` says 503, every client is told when to come back and closed with 4010, what is queued is
+    /// stored.
+    pub async fn drain(mut self) {
+        let (done, drained) = oneshot::channel();
+        if self.orders.send(Order::Drain(done)).await.is_ok() {
+            let _ = drained.await;
+        }
+        self.join();
+    }
+
+    /// [`RunningServer::drain`] for those who do not await.
+    pub fn drain_blocking(mut self) {
+        let (done, drained) = oneshot::channel();
+        let _ = self.order(Order::Drain(done), drained);
+        self.join();
+    }
+
+    /// Ends at once, as a crash would: no farewell, no close frame, nothing more written.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // The runtime may be busy; a full queue of orders is emptied by it in time.
+        let _ = send(&self.orders, Order::Kill);
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn order<T: Send + 'static>(
+        &self,
+        order: Order,
+        mut answered: oneshot::Receiver<T>,
+    ) -> anyhow::Result<T> {
+        send(&self.orders, order)?;
+        // Waiting without a runtime, so that this works within one too; the answer comes from another thread.
+        loop {
+            match answered.try_recv() {
+                Ok(answer) => return Ok(answer),
+                Err(oneshot::error::TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(1)),
+                Err(oneshot::error::TryRecvError::Closed) => bail!("the server has ended"),
+            }
+        }
+    }
+}
+
+fn send(orders: &mpsc::Sender<Order>, mut order: Order) -> anyhow::Result<()> {
+    loop {
+        match orders.try_send(order) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Full(back)) => {
+                order = back;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => bail!("the server has ended"),
+        }
+    }
+}
+
+fn told(failure: Failure) -> anyhow::Error {
+    anyhow::Error::msg(failure.reply().message)
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// The server's own thread, from start to end.
+fn run(
+    settings: Arc<Settings>,
+    secrets: Secrets,
+    ready: &std::sync::mpsc::Sender<anyhow::Result<Addresses>>,
+    inbox: mpsc::Receiver<Order>,
+) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name("castline-server");
+    if settings.threads > 0 {
+        builder.worker_threads(settings.threads);
+    }
+    let runtime = match builder.build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = ready.send(Err(error.into()));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        match Parts::start(settings, secrets).await {
+            Ok(parts) => {
+                let _ = ready.send(Ok(parts.addresses));
+                parts.obey(inbox).await;
+            }
+            Err(error) => drop(ready.send(Err(error))),
+        }
+    });
+    // Every task ends where it stands; sockets close, the database rolls back what was not committed.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+}
+
+/// What runs.
+struct Parts {
+    addresses: Addresses,
+    engine: Arc<Engine>,
+    gateway: Arc<Gateway>,
+    store: Arc<Store>,
+    stop: watch::Sender<bool>,
+    settings: Arc<Settings>,
+}
+
+impl Parts {
+    async fn start(settings: Arc<Settings>, secrets: Secrets) -> anyhow::Result<Parts> {
+        let tls = settings.tls.as_ref().map(listener::tls).transpose()?;
+        let store = Arc::new(Store::open(&settings.data).await?);
+        let bus = Arc::new(Bus::default());
+        let engine = Engine::start(store.clone(), bus.clone(), &secrets.jwt, settings.clone()).await?;
+        let engine = Arc::new(engine);
+        let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone()));
+        bus.listen(gateway.clone());
+        let app = Arc::new(App::new(engine.clone(), gateway.clone(), settings.clone(), secrets.admin_key));
+        let (players, operators) = (listener::bind(settings.listen)?, listener::bind(settings.admin_listen)?);
+        let addresses = Addresses { players: players.local_addr()?, operators: operators.local_addr()? };
+        let (stop, stopped) = watch::channel(false);
+        let max = settings.limits.connections;
+        tokio::spawn(listener::accept(players, http::players(app.clone()), tls, max, stopped.clone()));
+        tokio::spawn(listener::accept(operators, http::operators(app), None, 256, stopped));
+        tokio::spawn(sweep(engine.clone(), settings.clone()));
+        Ok(Parts { addresses, engine, gateway, store, stop, settings })
+    }
+
+    async fn obey(self, mut inbox: mpsc::Receiver<Order>) {
+        while let Some(order) = inbox.recv().await {
+            match order {
+                Order::PutFlag(name, flag, answer) => {
+                    let _ = answer.send(self.engine.put_flag(&name, *flag).await);
+                }
+                Order::PutOffer(id, offer, answer) => {
+                    let _ = answer.send(self.engine.put_offer(&id, &offer).await);
+                }
+                Order::Token(player, answer) => {
+                    let _ = answer.send(self.engine.make_token(&player).map(|(token, _)| token));
+                }
+                Order::Drain(done) => {
+                    self.drain().await;
+                    let _ = done.send(());
+                    return;
+                }
+                Order::Kill => return,
+            }
+        }
+    }
+
+    async fn drain(&self) {
+        self.gateway.begin_drain();
+        tokio::time::sleep(Duration::from_millis(self.settings.timers.drain_notice)).await;
+        if tokio::time::timeout(FAREWELL, self.gateway.send_away()).await.is_err() {
+            tracing::warn!("some sockets did not end in time");
+        }
+        let _ = self.stop.send(true);
+        self.store.close().await;
+    }
+}
+
+async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>) {
+    let period = Duration::from_millis(settings.timers.sweep.max(10));
+    let reload = Duration::from_millis(settings.timers.flags_cache.max(10));
+    let mut reloaded = std::time::Instant::now();
+    loop {
+        tokio::time::sleep(period).await;
+        if let Err(failure) = engine.sweep().await {
+            tracing::error!(?failure, "a sweep failed");
+        }
+        if reloaded.elapsed() >= reload {
+            reloaded = std::time::Instant::now();
+            if let Err(error) = engine.reload_flags().await {
+                tracing::error!(%error, "the flags could not be read anew");
+            }
+        }
+    }
+}
+
+fn check(settings: &Settings) -> anyhow::Result<()> {
+    if settings.dev {
+        for address in [settings.listen, settings.admin_listen] {
+            ensure!(
+                address.ip().is_loopback(),
+                "--dev makes tokens for anybody, so it listens on loopback only; {address} is not"
+            );
+        }
+    }
+    if let Some(secret) = &settings.jwt_secret {
+        let bytes = secret.expose().len();
+        ensure!(bytes >= 32, "the JWT secret is {bytes} bytes; it must be at least 32");
+    } else if !settings.dev {
+        bail!(
+            "no JWT secret: set CASTLINE_JWT_SECRET or --jwt-secret-file (at least 32 bytes), or run with --dev"
+        );
+    }
+    if let Some(key) = &settings.admin_key {
+        let count = key.expose().chars().count();
+        ensure!(count >= 32, "the admin key has {count} characters; it must have at least 32");
+    }
+    Ok(())
+}
+
+/// What must not be known.
+#[derive(Debug, Clone)]
+struct Secrets {
+    jwt: Secret,
+    admin_key: Option<Secret>,
+    admin_key_file: Option<PathBuf>,
+}
+
+impl Secrets {
+    /// The given ones, or under `--dev` those in the data directory, made at the first start.
+    fn find(settings: &Settings) -> anyhow::Result<Secrets> {
+        let data = &settings.data;
+        std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+        let jwt = match &settings.jwt_secret {
+            Some(secret) => secret.clone(),
+            None => kept(&data.join("jwt.secret"))?,
+        };
+        let (admin_key, admin_key_file) = match &settings.admin_key {
+            Some(key) => (Some(key.clone()), None),
+            None if settings.dev => {
+                let file = data.join("admin.key");
+                (Some(kept(&file)?), Some(file))
+            }
+            None => (None, None),
+        };
+        Ok(Secrets { jwt, admin_key, admin_key_file })
+    }
+}
+
+/// Reads a secret, or makes one of 64 hex digits that only this user can read.
+fn kept(file: &Path) -> anyhow::Result<Secret> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => {
+            let text = text.trim();
+            ensure!(
+                text.len() >= 32,
+                "{} holds {} bytes; a secret has at least 32",
+                file.display(),
+                text.len()
+            );
+            Ok(Secret::new(text))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = hex::encode(rand::random::<[u8; 32]>());
+            let mut opened = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(file)
+                .with_context(|| format!("cannot create {}", file.display()))?;
+            opened.write_all(text.as_bytes())?;
+            opened.sync_all()?;
+            Ok(Secret::new(text))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    }
+}

@@ -1,0 +1,96 @@
+//! What time does to stored things: requeue and discard after two minutes, sessions after a day, keys after an hour.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::{StoreError, sessions};
+
+/// How old things may become, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ages {
+    pub(crate) requeue: i64,
+    pub(crate) session: i64,
+    pub(crate) key: i64,
+    pub(crate) event_id: i64,
+}
+
+/// One sweep. Returns the players whose queue of offers grew.
+pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Result<Vec<String>, StoreError> {
+    let mut players = detached_two_minutes(c, now - ages.requeue).await?;
+    // A claim: two minutes after its answer.
+    let claimed: Vec<(String,)> = sqlx::query_as(
+        "UPDATE player_offers SET state = 'queued' WHERE state = 'sent' AND session_id IS NULL AND sent_at <= ?
+         RETURNING user_id",
+    )
+    .bind(now - ages.requeue)
+    .fetch_all(&mut *c)
+    .await?;
+    players.extend(claimed.into_iter().map(|(player,)| player));
+    sqlx::query("UPDATE player_offers SET state = 'lapsed' WHERE state = 'queued' AND expires_at <= ?")
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+    let old: Vec<(String,)> =
+        sqlx::query_as("SELECT session_id FROM sessions WHERE detached_at <= ? LIMIT 500")
+            .bind(now - ages.session)
+            .fetch_all(&mut *c)
+            .await?;
+    for (session,) in old {
+        sessions::end(c, &session).await?;
+    }
+    sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?")
+        .bind(now - ages.key)
+        .execute(&mut *c)
+        .await?;
+    sqlx::query("DELETE FROM event_ids WHERE received_at <= ?").bind(now - ages.event_id).execute(c).await?;
+    players.sort_unstable();
+    players.dedup();
+    Ok(players)
+}
+
+/// Sessions without a socket since `before`: their offers go back to the player's queue, bet results stay, the rest is
+/// discarded and counted.
+async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<Vec<String>, StoreError> {
+    let sessions: Vec<(String, String)> = sqlx::query_as(
+        "SELECT DISTINCT s.session_id, s.user_id FROM sessions s JOIN messages m USING (session_id)
+         WHERE s.detached_at <= ? AND m.kind <> 'bet_settled' LIMIT 500",
+    )
+    .bind(before)
+    .fetch_all(&mut *c)
+    .await?;
+    let mut players = Vec::new();
+    for (session, player) in sessions {
+        let requeued = sqlx::query(
+            "UPDATE player_offers SET state = 'queued', session_id = NULL
+             WHERE user_id = ? AND session_id = ? AND state = 'sent'",
+        )
+        .bind(&player)
+        .bind(&session)
+        .execute(&mut *c)
+        .await?;
+        let (lost, highest): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM messages
+             WHERE session_id = ? AND kind <> 'bet_settled' AND offer_id IS NULL",
+        )
+        .bind(&session)
+        .fetch_one(&mut *c)
+        .await?;
+        if lost > 0 {
+            sqlx::query(
+                "UPDATE sessions SET discarded = discarded + ?, discarded_to = MAX(discarded_to, ?) WHERE session_id = ?",
+            )
+            .bind(lost)
+            .bind(highest)
+            .bind(&session)
+            .execute(&mut *c)
+            .await?;
+        }
+        sqlx::query("DELETE FROM messages WHERE session_id = ? AND kind <> 'bet_settled'")
+            .bind(&session)
+            .execute(&mut *c)
+            .await?;
+        if requeued.rows_affected() > 0 {
+            players.push(player);
+        }
+    }
+    Ok(players)
+}

@@ -273,6 +273,11 @@ impl Core {
     }
 
     fn back_off(&mut self, delay: u64) {
+        if !self.link.network {
+            // Nothing is tried until there is one again, and then at once.
+            self.link.phase = Phase::Idle;
+            return;
+        }
         self.link.phase = Phase::Backoff;
         self.timers.set(Timer::Reconnect, Some(self.clock.t() + delay));
     }
@@ -311,10 +316,12 @@ impl Core {
 
     // ---- liveness ----
 
-    /// The process slept, or a clock was set: what passed meanwhile is no evidence of anything.
-    pub(super) fn on_slept(&mut self) {
+    /// The process slept, or a clock was set: what passed meanwhile is no evidence of anything. `ends`: what woke us says that the
+    /// socket is gone, so there is nothing to ask.
+    pub(super) fn on_slept(&mut self, ends: bool) {
         self.clock.discard_samples();
         match self.link.phase {
+            _ if ends => {}
             Phase::Online(_) => self.probe(),
             Phase::Opening(_) | Phase::Handshake(_) => {
                 self.timers.set(Timer::Handshake, Some(self.clock.t() + CLIENT_HANDSHAKE_MS));

@@ -299,7 +299,9 @@ impl Core {
         }
         self.settle_received();
         let dirty = self.store.boot_dirty || self.store.player_dirty || self.analytics.has_dirty();
-        if dirty && self.timers.get(Timer::Save).is_none() {
+        if !dirty {
+            self.timers.stop(Timer::Save);
+        } else if self.timers.get(Timer::Save).is_none() {
             self.timers.set(Timer::Save, Some(self.clock.t() + SAVE_DELAY_MS));
         }
     }

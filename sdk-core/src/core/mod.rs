@@ -154,7 +154,9 @@ impl Core {
         let t = self.clock.t();
         let late = self.armed.take().is_some_and(|deadline| t > deadline + LATE_WAKE_MS);
         if jumped || late {
-            self.on_slept();
+            let ends =
+                matches!(input, Input::SocketClosed { socket, .. } if self.link.socket() == Some(socket));
+            self.on_slept(ends);
         }
         self.dispatch(input);
         while let Some(timer) = self.timers.take_due(t) {

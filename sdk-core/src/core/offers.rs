@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{Event, Outcome, State};
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
+use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, result_props};
 use crate::protocol::messages::{Claim, ClaimAnswer, Message, NewOffer, NotReady, ReadyForOffer};
 use crate::protocol::{encode, is_name};
@@ -18,9 +19,8 @@ const CLAIM_TIMEOUT_MS: u32 = 5_000;
 impl Core {
     /// `offers().ready`.
     pub(super) fn ready(&mut self, placement: String, context: Option<String>, lease_ms: u64) {
-        if let Some(before) = self.gate.ready(self.clock.t(), placement, context, lease_ms) {
-            self.event(Event::NoOffer { placement: before.placement });
-        }
+        let before = self.gate.ready(self.clock.t(), placement, context, lease_ms);
+        self.answer_no_offer(before);
         self.flush_now();
     }
 
@@ -40,21 +40,30 @@ impl Core {
 
     /// The open break, if any, is answered with `NoOffer`.
     pub(super) fn end_break(&mut self) {
-        if let Some(open) = self.gate.close() {
-            self.event(Event::NoOffer { placement: open.placement });
-        }
+        let open = self.gate.close();
+        self.answer_no_offer(open);
     }
 
     pub(super) fn no_offer_for(&mut self, number: u64) {
-        if let Some(open) = self.gate.close_number(number) {
+        let open = self.gate.close_number(number);
+        self.answer_no_offer(open);
+    }
+
+    pub(super) fn on_lease_over(&mut self) {
+        let open = self.gate.close_if_over(self.clock.t());
+        self.answer_no_offer(open);
+    }
+
+    fn answer_no_offer(&mut self, open: Option<Break>) {
+        if let Some(open) = open {
+            self.forget_question(open.number);
             self.event(Event::NoOffer { placement: open.placement });
         }
     }
 
-    pub(super) fn on_lease_over(&mut self) {
-        if let Some(open) = self.gate.close_if_over(self.clock.t()) {
-            self.event(Event::NoOffer { placement: open.placement });
-        }
+    /// The break has its answer: nobody waits for the `lease` any more.
+    fn forget_question(&mut self, number: u64) {
+        self.requests.take_where(|open| open.owner == Owner::Break(number));
     }
 
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
@@ -103,7 +112,9 @@ impl Core {
     fn surface(&mut self, offer_id: &str, placement: &str) {
         let event = self.events_out + 1;
         if let Some(offer) = self.ledger.surface(offer_id, placement, event) {
-            self.gate.close();
+            if let Some(open) = self.gate.close() {
+                self.forget_question(open.number);
+            }
             self.delivery.surfaced(offer_id, event);
             self.push_event(Event::OfferReady { offer }, true);
         }

@@ -40,28 +40,30 @@ struct Read {
 impl Read {
     fn check(&self, flags: &Flags, case: &str) {
         let Read { flag, get, default, expected } = self;
-        let (default, expected) = (default.get(), expected.get());
         let about = format!("{case}: {get} of {flag:?}, default {default}");
         match &**get {
-            "bool" => {
-                assert_eq!(flags.bool(flag, default == "true").to_string(), expected, "{about}");
+            "bool" => assert_eq!(flags.bool(flag, read(default)), read::<bool>(expected), "{about}"),
+            "i64" => assert_eq!(flags.i64(flag, read(default)), read::<i64>(expected), "{about}"),
+            // The sign of zero is none.
+            "f64" => assert_eq!(flags.f64(flag, float(default)), float(expected), "{about}"),
+            "string" => {
+                assert_eq!(flags.string(flag, &read::<String>(default)), read::<String>(expected), "{about}");
             }
-            "i64" => assert_eq!(flags.i64(flag, default.parse().unwrap()).to_string(), expected, "{about}"),
-            "f64" => {
-                // By the standard library's reading: exact, and the sign of zero is none.
-                let expected: f64 = expected.parse().unwrap();
-                assert_eq!(flags.f64(flag, default.parse().unwrap()), expected, "{about}");
-            }
-            "string" | "json" => {
-                let (default, expected): (String, String) =
-                    (serde_json::from_str(default).unwrap(), serde_json::from_str(expected).unwrap());
-                let got =
-                    if get == "json" { flags.json(flag, &default) } else { flags.string(flag, &default) };
-                assert_eq!(got, expected, "{about}");
+            "json" => {
+                assert_eq!(flags.json(flag, &read::<String>(default)), read::<String>(expected), "{about}");
             }
             other => panic!("{case}: no getter {other}"),
         }
     }
+}
+
+fn read<T: serde::de::DeserializeOwned>(raw: &RawValue) -> T {
+    serde_json::from_str(raw.get()).expect("the getter's type")
+}
+
+/// By the standard library's reading, which is exact to the last bit.
+fn float(raw: &RawValue) -> f64 {
+    raw.get().parse().expect("a number")
 }
 
 fn class(error: &DecodeError) -> &'static str {

@@ -69,9 +69,8 @@ enum Told {
 fn act(player: &mut Player, step: &Step) {
     match &*step.action {
         "connect" => player.connect(step.resumed),
-        "disconnect" => {
-            player.disconnect(step.code.as_u64().and_then(|code| u16::try_from(code).ok()).unwrap())
-        }
+        "disconnect" => player
+            .disconnect(step.code.as_u64().and_then(|code| u16::try_from(code).ok()).expect("a close code")),
         "ready" => player.ready(&step.placement, step.lease_ms),
         "notReady" => player.not_ready(),
         "result" => player.result(&step.offer_id, &step.outcome),

@@ -337,3 +337,13 @@ fn garbage_is_survived() {
     assert_eq!(world.sent_of("ack")[0]["ack"], 2, "an unreadable durable message does not block the rest");
     assert_eq!(world.core.state(), State::Online);
 }
+
+#[test]
+fn a_pong_that_comes_with_the_deadline_counts() {
+    let mut world = World::online(config());
+    world.pass(30_000);
+    let ping = world.sent_of("ping").remove(0);
+    world.now = Now { mono: world.now.mono + 10_000, wall: world.now.wall + 10_000 };
+    world.reply(&ping, "system", "pong", json!({"serverTime": world.now.wall}));
+    assert_eq!(world.core.state(), State::Online);
+}

@@ -348,7 +348,9 @@ impl Core {
     }
 
     pub(super) fn on_ping_timeout(&mut self) {
-        if self.link.online().is_some() {
+        // An answer that came with this very wake-up still counts.
+        let dead = self.heartbeat.dead_at().is_some_and(|at| at <= self.clock.t());
+        if dead && self.link.online().is_some() {
             self.log(LogLevel::Warn, "a ping was not answered: the socket is dead");
             self.give_up_socket(Cause::Network);
         }

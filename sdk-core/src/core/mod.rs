@@ -213,7 +213,7 @@ impl Core {
     fn on_timer(&mut self, timer: Timer) {
         match timer {
             // Without back-off, settling opens the socket.
-            Timer::Reconnect => self.link.phase = Phase::Idle,
+            Timer::Reconnect if self.link.phase == Phase::Backoff => self.link.phase = Phase::Idle,
             Timer::Handshake => self.give_up_socket(Cause::Network),
             Timer::PingTimeout => self.on_ping_timeout(),
             Timer::Heartbeat => self.on_heartbeat(),
@@ -223,14 +223,18 @@ impl Core {
             Timer::Lease => self.on_lease_over(),
             Timer::Save => self.save_all(),
             // Their parts look at the time themselves, when settling.
-            Timer::Claim | Timer::Expiry | Timer::Token | Timer::Flags => {}
+            Timer::Reconnect | Timer::Claim | Timer::Expiry | Timer::Token | Timer::Flags => {}
         }
     }
 
     /// Does what is to be done now. Idempotent.
     fn settle(&mut self) {
-        if !self.store.is_loaded() || self.link.is_closed() {
+        if !self.store.is_loaded() {
             return;
+        }
+        if self.link.is_closed() {
+            // What the game still takes, and what the server still answers, is remembered.
+            return self.save_all();
         }
         self.settle_offers();
         self.settle_connection();

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::event::{Event, Outcome, State};
+use crate::event::{Dropped, Event, Outcome, State};
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, result_props};
@@ -83,6 +83,7 @@ impl Core {
         let id = offer.offer_id.clone();
         if let Some(dropped) = self.ledger.hold(offer, claimed) {
             self.log(LogLevel::Warn, format!("32 offers wait for a break; {dropped} made room"));
+            self.event(Event::Dropped { what: Dropped::Events, count: 1 });
         }
         self.store.touch_player(true);
         Wait::Held(id)

@@ -218,9 +218,10 @@ impl Core {
         let Some(at) = self.http.iter().position(|(id, _)| *id == http) else { return };
         let (_, purpose) = self.http.remove(at);
         match purpose {
+            Purpose::Events { page } => self.on_events_posted(page, reply),
+            _ if self.link.is_closed() => {}
             Purpose::Flags => self.on_flags(reply),
             Purpose::Claim { number } => self.on_claim(number, reply),
-            Purpose::Events { page } => self.on_events_posted(page, reply),
             Purpose::Telegram => self.on_telegram(reply),
         }
     }

@@ -1,5 +1,7 @@
 //! A fake server on loopback that does what a test tells it, down to single bytes, and a pump for a socket under test.
-#![allow(dead_code)] // Each test crate uses its part.
+#![allow(dead_code, unreachable_pub)] // Each test crate uses its part.
+
+pub mod game_server;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -224,4 +226,36 @@ pub fn mailbox<T: Send + 'static>() -> (impl Fn(T) + Send + Sync + 'static, impl
     let sender = std::sync::Mutex::new(sender);
     let put = move |value| drop(sender.lock().unwrap().send(value));
     (put, move || receiver.recv_timeout(PATIENCE).unwrap())
+}
+
+/// Polls until an event is what `wanted` wants; what came before it is dropped.
+pub fn wait_for<T>(client: &castline::Client, mut wanted: impl FnMut(castline::Event) -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match client.poll_event() {
+            Some(event) => {
+                if let Some(found) = wanted(event) {
+                    return found;
+                }
+            }
+            // What a game does between two frames.
+            None => std::thread::park_timeout(Duration::from_millis(2)),
+        }
+        assert!(Instant::now() < deadline, "it never came; the state is {}", client.state());
+    }
+}
+
+/// Polls until the client is in this state.
+pub fn wait_for_state(client: &castline::Client, wanted: castline::State) {
+    use castline::Event::StateChanged;
+    wait_for(client, |event| matches!(event, StateChanged { state, .. } if state == wanted).then_some(()));
+}
+
+/// Waits until `done`.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }

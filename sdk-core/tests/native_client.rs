@@ -128,12 +128,7 @@ fn socket_and_http_over_tls_trust_the_same_authority() {
     let options = Options::new(&url, "1").token(token("anna"));
 
     let client = Client::connect(options.clone().dev_extra_ca(ours.ca_pem.clone())).unwrap();
-    let (mut online, mut flags) = (false, false);
-    wait_for(&client, |event| {
-        online |= matches!(event, Event::StateChanged { state: State::Online, .. });
-        flags |= matches!(event, Event::FlagsChanged { .. });
-        (online && flags).then_some(())
-    });
+    wait_until_ready(&client);
     assert_eq!(client.flags().string("starter_pack_price", ""), "$0.99");
     client.close(PATIENCE).unwrap();
 
@@ -395,12 +390,7 @@ fn a_durable_message_is_acknowledged_when_the_game_has_it() {
 fn a_quiet_client_does_not_wake_up() {
     let address = game_server(idle, |_| flags_answer("v1", "$0.99"));
     let client = Client::connect(options(address)).unwrap();
-    let (mut online, mut flags) = (false, false);
-    wait_for(&client, |event| {
-        online |= matches!(event, Event::StateChanged { state: State::Online, .. });
-        flags |= matches!(event, Event::FlagsChanged { .. });
-        (online && flags).then_some(())
-    });
+    wait_until_ready(&client);
     // The core's own deadline ends the silence: a loop that ticked would have turned many times until then.
     let request = Request::new(Channel::Game, "silence", "{}").timeout(Duration::from_secs(2));
     let before = client.rounds();

@@ -307,3 +307,49 @@ impl Drop for EndTick<'_> {
         self.0.end_tick();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Cause;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A client of a server that is not there.
+    fn client() -> Client {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Client::connect(Options::new(format!("http://{gone}"), "1")).unwrap()
+    }
+
+    #[test]
+    fn a_defect_on_the_drivers_thread_stays_there() {
+        let client = client();
+        client.shared.force_command();
+        client.post(Message::Panic).unwrap();
+        assert!(client.shared.wait_ended(PATIENCE));
+        assert_eq!(client.state(), State::Failed);
+        let told = std::iter::from_fn(|| client.poll_event()).last();
+        assert!(
+            matches!(told, Some(Event::StateChanged { state: State::Failed, cause: Cause::Unsupported, .. })),
+            "{told:?}"
+        );
+        assert_eq!(client.track("x", "{}"), Err(Error::Internal));
+        assert_eq!(client.reconnect(), Err(Error::Internal));
+        assert_eq!(client.flags().i64("x", 7), 7);
+        client.lifecycle(Lifecycle::Foreground);
+        assert_eq!(client.close(PATIENCE), Err(Error::Internal));
+    }
+
+    #[test]
+    fn commands_that_nobody_takes_are_refused_at_the_bound() {
+        let client = client();
+        // As if the driver had stopped taking them.
+        let waiting = (0..).take_while(|_| client.shared.begin_command().is_ok()).count();
+        assert!(waiting >= 1_000, "{waiting}");
+        assert_eq!(client.track("x", "{}"), Err(Error::Full));
+        assert_eq!(client.bets().place(super::super::Bet::new("dice", 1, "{}")), Err(Error::Full));
+        client.shared.end_command();
+        assert_eq!(client.track("x", "{}"), Ok(()));
+        assert_eq!(client.close(PATIENCE), Ok(()), "closing is never refused");
+    }
+}

@@ -230,3 +230,174 @@ fn read_failure(error: &io::Error) -> HttpFailure {
         None => HttpFailure::Unreachable,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::mpsc;
+
+    use mio::{Events, Poll, Token};
+
+    use super::*;
+    use crate::native::socket::client_config;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    struct Rig {
+        poll: Poll,
+        http: Http,
+    }
+
+    impl Rig {
+        fn new() -> Rig {
+            let poll = Poll::new().unwrap();
+            let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+            Rig { poll, http: Http::new(client_config(b"").unwrap(), waker) }
+        }
+
+        fn start(&self, id: u64, method: Method, url: String, timeout: Duration) {
+            let headers = vec![("authorization", "Bearer t".to_owned()), ("x-test", "1".to_owned())];
+            let body = if method == Method::Post { "{\"a\":1}".to_owned() } else { String::new() };
+            self.http.start(Request { http: HttpId(id), method, url, headers, body, timeout });
+        }
+
+        /// Sleeps in the poller: an answer must wake it.
+        fn next(&mut self) -> Response {
+            let deadline = Instant::now() + PATIENCE;
+            loop {
+                if let Some(response) = self.http.next() {
+                    return response;
+                }
+                assert!(Instant::now() < deadline, "no answer woke the poller");
+                self.poll.poll(&mut Events::with_capacity(4), Some(PATIENCE)).unwrap();
+            }
+        }
+
+        fn get(&mut self, address: SocketAddr, timeout: Duration) -> Result<Reply, HttpFailure> {
+            self.start(1, Method::Get, format!("http://{address}/flags?x=1"), timeout);
+            let response = self.next();
+            assert_eq!(response.http, HttpId(1));
+            response.reply
+        }
+    }
+
+    /// Answers every connection with these bytes once it has said its request, then ends it.
+    fn server(answer: impl AsRef<[u8]> + Send + Sync + 'static) -> (SocketAddr, mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (told, requests) = mpsc::channel();
+        std::thread::spawn(move || {
+            for tcp in listener.incoming() {
+                let mut tcp: TcpStream = tcp.unwrap();
+                let (mut request, mut buf) = (String::new(), [0; 4096]);
+                while !request.contains("\r\n\r\n")
+                    || (request.starts_with("POST") && !request.ends_with('}'))
+                {
+                    let n = tcp.read(&mut buf).unwrap();
+                    request.push_str(std::str::from_utf8(&buf[..n]).unwrap());
+                }
+                let _ = told.send(request);
+                let _ = tcp.write_all(answer.as_ref());
+            }
+        });
+        (address, requests)
+    }
+
+    fn page(status: &str, headers: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[test]
+    fn every_status_is_an_answer_and_redirects_are_not_followed() {
+        let html = "<html>Log in to the hotel's network</html>";
+        for (status, headers, body) in [
+            ("200 OK", "ETag: \"v1-x\"\r\n", "{}"),
+            ("304 Not Modified", "", ""),
+            ("302 Found", "Location: http://127.0.0.1:1/portal\r\n", html),
+            ("429 Too Many Requests", "Retry-After: 7\r\n", ""),
+            ("500 Internal Server Error", "", "oops"),
+            ("200 OK", "Content-Type: text/html\r\n", html),
+        ] {
+            let (address, _) = server(page(status, headers, body));
+            let reply = Rig::new().get(address, PATIENCE).unwrap();
+            assert_eq!(reply.status.to_string(), status[..3]);
+            assert_eq!(reply.body, body.as_bytes());
+            if let Some((name, value)) = headers.trim().split_once(": ") {
+                let name = name.to_ascii_lowercase();
+                assert!(reply.headers.contains(&(name, value.to_owned())), "{:?}", reply.headers);
+            }
+        }
+    }
+
+    #[test]
+    fn method_headers_and_body_arrive() {
+        let (address, requests) = server(page("200 OK", "", ""));
+        let mut rig = Rig::new();
+        rig.start(7, Method::Post, format!("http://{address}/events"), PATIENCE);
+        assert!(rig.next().reply.is_ok());
+        let request = requests.recv_timeout(PATIENCE).unwrap();
+        assert!(request.starts_with("POST /events HTTP/1.1\r\n"), "{request}");
+        assert!(
+            request.contains("authorization: Bearer t\r\n") && request.contains("x-test: 1\r\n"),
+            "{request}"
+        );
+        assert!(request.ends_with("\r\n\r\n{\"a\":1}"), "{request}");
+    }
+
+    #[test]
+    fn a_body_may_have_64_kib_and_not_a_byte_more() {
+        for (length, good) in [(65_536, true), (65_537, false), (10_000_000, false)] {
+            let (address, _) = server(page("200 OK", "", &"x".repeat(length)));
+            let reply = Rig::new().get(address, PATIENCE);
+            match reply {
+                Ok(reply) => assert!(good && reply.body.len() == length),
+                Err(failure) => assert!(!good && failure == HttpFailure::TooLarge, "{failure:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_failure() {
+        let truncated = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"version\":";
+        for answer in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\nContent-", truncated] {
+            let (address, _) = server(answer);
+            assert_eq!(
+                Rig::new().get(address, PATIENCE).unwrap_err(),
+                HttpFailure::Unreachable,
+                "{answer:?}"
+            );
+        }
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(Rig::new().get(nobody, PATIENCE).unwrap_err(), HttpFailure::Unreachable);
+    }
+
+    #[test]
+    fn silence_ends_with_the_requests_time() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let reply = Rig::new().get(address, Duration::from_millis(50));
+        assert_eq!(reply.unwrap_err(), HttpFailure::TimedOut);
+    }
+
+    #[test]
+    fn one_that_hangs_holds_up_none_and_workers_end() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, _) = server(page("200 OK", "", ""));
+        let mut rig = Rig::new();
+        rig.start(1, Method::Get, format!("http://{}/", silent.local_addr().unwrap()), PATIENCE);
+        for id in 2..20 {
+            rig.start(id, Method::Get, format!("http://{address}/"), PATIENCE);
+        }
+        let mut answered: Vec<u64> = (2..20).map(|_| rig.next().http.0).collect();
+        answered.sort_unstable();
+        assert_eq!(answered, (2..20).collect::<Vec<_>>());
+        drop(silent);
+        assert_eq!(rig.next().http, HttpId(1));
+        let deadline = Instant::now() + PATIENCE;
+        while rig.http.shared.queue().workers > 0 {
+            assert!(Instant::now() < deadline, "a worker stays without work");
+            std::thread::yield_now();
+        }
+    }
+}

@@ -251,6 +251,17 @@ pub fn wait_for_state(client: &castline::Client, wanted: castline::State) {
     wait_for(client, |event| matches!(event, StateChanged { state, .. } if state == wanted).then_some(()));
 }
 
+/// Polls until the client is online and has this run's flags.
+pub fn wait_until_ready(client: &castline::Client) {
+    use castline::Event::{FlagsChanged, StateChanged};
+    let (mut online, mut flags) = (false, false);
+    wait_for(client, |event| {
+        online |= matches!(event, StateChanged { state: castline::State::Online, .. });
+        flags |= matches!(event, FlagsChanged { .. });
+        (online && flags).then_some(())
+    });
+}
+
 /// Waits until `done`.
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -39,7 +39,7 @@ impl Client {
         self.sockets.open(self.last_id, url, started);
         let (mut opened, mut last, mut ended) = (false, String::new(), false);
         // The farewell counts: the next case must not be opened before this one is over.
-        while !(ended && self.sockets.is_idle()) {
+        loop {
             while let Some((id, event)) = self.sockets.next(Instant::now()) {
                 match event {
                     SocketEvent::Opened => opened = true,
@@ -52,6 +52,9 @@ impl Client {
                     SocketEvent::Closed { .. } => ended = true,
                 }
                 self.sockets.flush();
+            }
+            if ended && self.sockets.is_idle() {
+                break;
             }
             let now = Instant::now();
             if now - started > CASE_TIMEOUT {

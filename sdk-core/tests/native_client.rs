@@ -1,5 +1,6 @@
 //! The client as a game holds it, against a small server on real sockets.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used)] // Where a test fails is the test's business.
 
 mod support;
 
@@ -405,7 +406,7 @@ fn a_quiet_client_does_not_wake_up() {
 fn closing_and_dropping_while_nobody_answers() {
     // It accepts, and says nothing.
     let (put, _hold) = mailbox();
-    let half_open = serve(move |tcp| put(tcp));
+    let half_open = serve(put);
     let client = Client::connect(options(half_open)).unwrap();
     client.close(PATIENCE).unwrap();
     assert_eq!(client.state(), State::Closed);
@@ -418,7 +419,7 @@ fn closing_and_dropping_while_nobody_answers() {
 #[test]
 fn a_peer_that_never_says_goodbye_is_not_waited_for_longer_than_asked() {
     let (told, hold) = mailbox();
-    let address = game_server(move |session| told(session), no_http);
+    let address = game_server(told, no_http);
     let client = Client::connect(options(address)).unwrap();
     wait_for_state(&client, State::Online);
     let _silent = hold();

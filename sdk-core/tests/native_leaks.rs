@@ -1,5 +1,6 @@
 //! A thousand clients dropped while they connect leave nothing behind: no thread, no file descriptor.
 #![cfg(all(feature = "native", target_os = "linux"))]
+#![allow(clippy::unwrap_used)] // Where a test fails is the test's business.
 
 mod support;
 

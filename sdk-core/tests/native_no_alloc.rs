@@ -1,5 +1,6 @@
 //! What a game calls in every frame allocates nothing on its thread, while the driver is at work on its own.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used)] // Where a test fails is the test's business.
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! No token and no initData reaches a log, whatever the level and whichever library writes it.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used)] // Where a test fails is the test's business.
 
 mod support;
 

@@ -40,7 +40,7 @@ const MAX_FAREWELLS: usize = 4;
 enum Stage {
     Resolving,
     Racing(Race),
-    Connected(Connection),
+    Connected(Box<Connection>),
     /// It ended before it began; to be told.
     Failed,
 }
@@ -145,7 +145,7 @@ impl Sockets {
         }
         if let Some(Current { stage: Stage::Connected(mut connection), .. }) = self.current.take() {
             connection.close(code);
-            self.bid_farewell(connection, now);
+            self.bid_farewell(*connection, now);
         }
     }
 
@@ -163,12 +163,9 @@ impl Sockets {
     /// The poller has something for this token.
     pub fn ready(&mut self, token: Token) {
         match self.current.as_mut().map(|current| &mut current.stage) {
-            Some(Stage::Racing(race)) => {
-                if race.ready(token) {
-                    return;
-                }
-            }
-            Some(Stage::Connected(connection)) if connection.token == token => return connection.set_ready(),
+            // The registry knows no token twice, so it is nobody else's either way.
+            Some(Stage::Racing(race)) => race.ready(token),
+            Some(Stage::Connected(connection)) if connection.token == token => connection.set_ready(),
             _ => {}
         }
         if let Some(farewell) = self.farewells.iter_mut().find(|f| f.token == token) {
@@ -221,7 +218,7 @@ impl Sockets {
                         let target = current.target.as_ref()?;
                         match upgrade(token, tcp, target, &self.tls, self.limits) {
                             Some(connection) => {
-                                current.stage = Stage::Connected(connection);
+                                current.stage = Stage::Connected(Box::new(connection));
                                 continue;
                             }
                             None => SocketEvent::lost(),
@@ -233,7 +230,7 @@ impl Sockets {
             if matches!(event, SocketEvent::Closed { .. })
                 && let Some(Current { stage: Stage::Connected(connection), .. }) = self.current.take()
             {
-                self.bid_farewell(connection, now);
+                self.bid_farewell(*connection, now);
             }
             return Some((id, event));
         }

@@ -50,10 +50,11 @@ impl Race {
         (!self.waiting.is_empty()).then_some(self.next_at)
     }
 
-    /// The poller has something for this token; whether it is one of the race's.
-    pub(crate) fn ready(&mut self, token: Token) -> bool {
-        let found = self.attempts.iter_mut().find(|a| a.token == token);
-        found.map(|a| a.ready = true).is_some()
+    /// The poller has something for this token, which may be one of the race's.
+    pub(crate) fn ready(&mut self, token: Token) {
+        if let Some(attempt) = self.attempts.iter_mut().find(|a| a.token == token) {
+            attempt.ready = true;
+        }
     }
 
     /// Looks at what is ready, starts what is due.

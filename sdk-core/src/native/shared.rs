@@ -178,7 +178,9 @@ impl Shared {
             {
                 self.end_request();
             }
-            Event::RoomChanged { game_id, change: RoomChange::JoinFailed, .. } => self.forget_room(game_id),
+            Event::RoomChanged { game_id, change: RoomChange::JoinFailed | RoomChange::Left, .. } => {
+                self.forget_room(game_id);
+            }
             _ => {}
         }
         let mut inbox = self.inbox();

@@ -1,0 +1,100 @@
+//! Analytics: each tracked event under one id, and at the server in the end unless it was reported dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use castline::{Command, Dropped, Event, Input, State, StoreKey};
+
+use super::{Broken, Moment};
+use crate::server::Server;
+
+#[derive(Debug, Default)]
+struct Tracked {
+    process: u32,
+    step: u64,
+    /// Lost with a disk or a process, as may be.
+    excused: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct AnalyticsCheck {
+    tracked: BTreeMap<u64, Tracked>,
+    process: u32,
+    dropped: u64,
+    players: BTreeSet<String>,
+    /// Steps whose saves of pages and of the player's record have reached the disk.
+    pages_saved: u64,
+    record_saved: u64,
+}
+
+impl AnalyticsCheck {
+    pub(super) fn input(&mut self, m: Moment, input: &Input<'_>, state: State) {
+        match input {
+            Input::Command(Command::Track { props, .. }) if state != State::Closed => {
+                let digits: String = props
+                    .chars()
+                    .skip_while(|c| !c.is_ascii_digit())
+                    .take_while(char::is_ascii_digit)
+                    .collect();
+                if let Ok(n) = digits.parse() {
+                    self.tracked.insert(n, Tracked { process: self.process, step: m.step, excused: false });
+                }
+            }
+            Input::Text { text, .. } => {
+                if let Some((_, rest)) = text.split_once("\"userId\":\"")
+                    && text.contains("\"authenticated\"")
+                {
+                    self.players.extend(rest.split('"').next().map(str::to_owned));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        if let Event::Dropped { what: Dropped::Analytics, count } = event {
+            self.dropped += count;
+        }
+    }
+
+    pub(super) fn saved(&mut self, key: &StoreKey, step: u64) {
+        match key {
+            StoreKey::Events(..) => self.pages_saved = self.pages_saved.max(step),
+            StoreKey::Player(_) => self.record_saved = self.record_saved.max(step),
+            _ => {}
+        }
+    }
+
+    /// What had not reached the disk may be lost with the process.
+    pub(super) fn process_dies(&mut self) {
+        let safe = self.pages_saved.min(self.record_saved);
+        for tracked in self.tracked.values_mut().filter(|t| t.process == self.process) {
+            tracked.excused |= tracked.step >= safe;
+        }
+        self.process += 1;
+    }
+
+    pub(super) fn disk_corrupt(&mut self, _name: &str) {
+        self.tracked.values_mut().for_each(|t| t.excused = true);
+    }
+
+    pub(super) fn finish(&self, server: &Server, player: &str) -> Broken {
+        if let Some((n, ids)) = server.store.tracked.iter().find(|(_, ids)| ids.len() > 1) {
+            return Err(format!("event {n} was stored {} times, under {ids:?}", ids.len()));
+        }
+        // What belongs to a former player waits for his own token.
+        if self.players.iter().any(|p| p != player) {
+            return Ok(());
+        }
+        let missing =
+            self.tracked.iter().filter(|(n, t)| !t.excused && !server.store.tracked.contains_key(n));
+        let missing: Vec<u64> = missing.map(|(n, _)| *n).collect();
+        if missing.len() as u64 > self.dropped {
+            return Err(format!(
+                "{} events never reached the server: {missing:?}; {} were told as dropped",
+                missing.len(),
+                self.dropped
+            ));
+        }
+        Ok(())
+    }
+}

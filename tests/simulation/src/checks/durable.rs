@@ -1,0 +1,239 @@
+//! Durable messages: each once and in order, and acknowledged only when the game has taken it or the disk has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use castline::protocol::messages::{Authenticated, NewOffer};
+use castline::protocol::{Channel, Envelope};
+use castline::{Event, Input, StoreKey};
+
+use super::{Broken, Moment};
+use crate::server::Server;
+
+/// What an acknowledgement of a message needs.
+#[derive(Debug, Clone, PartialEq)]
+enum Needs {
+    /// The game takes this event: its text.
+    Taken(String),
+    /// This offer is on the disk, or was taken, or was known.
+    Offer(String),
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct DurableCheck {
+    misbehaving: bool,
+    persistent: bool,
+    session: String,
+    player: String,
+    authenticated_before: bool,
+    last_seq: u64,
+    /// What was received in this session: number → need.
+    received: BTreeMap<u64, Needs>,
+    acked: u64,
+    /// Of this process: events that the game took, and that the core was told of.
+    popped: BTreeSet<String>,
+    told: BTreeSet<String>,
+    last_number: u64,
+    numbers: BTreeSet<u64>,
+    emitted: BTreeSet<String>,
+    /// Offers of this device: in which step each came, and when it ends by the server's clock.
+    offers: BTreeMap<String, (u64, i64)>,
+    safe: BTreeSet<String>,
+    released: BTreeSet<String>,
+    session_lost: u64,
+    session_lost_due: u64,
+    on_session: u64,
+}
+
+impl DurableCheck {
+    pub(super) fn new(misbehaving: bool, persistent: bool) -> DurableCheck {
+        DurableCheck { misbehaving, persistent, ..DurableCheck::default() }
+    }
+
+    pub(super) fn process_starts(&mut self) {
+        let (offers, safe) = (std::mem::take(&mut self.offers), std::mem::take(&mut self.safe));
+        let fresh = DurableCheck::new(self.misbehaving, self.persistent);
+        *self = DurableCheck { offers, safe, ..fresh };
+    }
+
+    /// `live`: whether a text came on the socket that the client still holds, and is authenticated.
+    pub(super) fn input(&mut self, m: Moment, input: &Input<'_>, live: Option<bool>) {
+        match input {
+            Input::Text { text, .. } => {
+                if let (Some(online), Ok(envelope)) = (live, Envelope::decode(text)) {
+                    self.text(m, &envelope, online);
+                }
+            }
+            Input::Taken { .. } => self.told.extend(self.popped.iter().cloned()),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, m: Moment, envelope: &Envelope<'_>, online: bool) {
+        if (envelope.channel, &*envelope.kind) == (Channel::System, "authenticated") && !online {
+            let Ok(answer) = envelope.payload_as::<Authenticated>() else { return };
+            let other = !self.player.is_empty() && self.player != answer.user_id;
+            if self.authenticated_before && (other || !answer.resumed) {
+                self.session_lost_due += 1;
+            }
+            self.authenticated_before = true;
+            self.player = answer.user_id;
+            if self.session != answer.session_id {
+                self.session = answer.session_id;
+                self.received.clear();
+                self.last_seq = 0;
+                self.acked = 0;
+                // What the old session had told may come again in the new one.
+                self.on_session += 1;
+                self.numbers.clear();
+                self.last_number = 0;
+                self.emitted.clear();
+            }
+            return;
+        }
+        let (Some(seq), true) = (envelope.seq, online) else { return };
+        if seq != self.last_seq + 1 {
+            return;
+        }
+        self.last_seq = seq;
+        let need = match &*envelope.kind {
+            "new_offer" => match envelope.payload_as::<NewOffer>() {
+                Ok(offer) => {
+                    self.offers.entry(offer.offer_id.clone()).or_insert((m.step, offer.expires_at));
+                    Needs::Offer(offer.offer_id)
+                }
+                Err(_) => Needs::Nothing,
+            },
+            "prize" => Needs::Taken(envelope.payload.to_string()),
+            "bet_settled" => Needs::Taken(bet_key(&envelope.payload)),
+            _ => Needs::Nothing,
+        };
+        self.received.insert(seq, need);
+    }
+
+    /// A save ended well: what had arrived before it was asked for is on the disk.
+    pub(super) fn saved(&mut self, key: &StoreKey, step: u64) {
+        if matches!(key, StoreKey::Player(_)) && self.persistent {
+            let safe =
+                self.offers.iter().filter(|(_, (arrived, _))| *arrived <= step).map(|(id, _)| id.clone());
+            self.safe.extend(safe);
+        }
+    }
+
+    pub(super) fn sent(&mut self, text: &str) -> Broken {
+        let Ok(envelope) = Envelope::decode(text) else { return Ok(()) };
+        let Some(ack) = envelope.ack else { return Ok(()) };
+        if ack > self.last_seq {
+            return Err(format!("ack {ack} of what was not received (last is {})", self.last_seq));
+        }
+        if ack < self.acked {
+            return Err(format!("ack goes back from {} to {ack}", self.acked));
+        }
+        for (seq, need) in self.received.iter().filter(|(seq, _)| **seq > self.acked && **seq <= ack) {
+            let met = match need {
+                Needs::Nothing => true,
+                Needs::Taken(what) => self.told.contains(what),
+                Needs::Offer(id) => {
+                    self.safe.contains(id) || self.told.contains(id) || self.released.contains(id)
+                }
+            };
+            if !met {
+                return Err(format!(
+                    "ack {ack} covers message {seq} ({need:?}), which is neither taken nor saved"
+                ));
+            }
+        }
+        self.acked = ack;
+        Ok(())
+    }
+
+    pub(super) fn event(&mut self, event: &Event, _durable: bool) -> Broken {
+        match event {
+            Event::SessionLost => {
+                self.session_lost += 1;
+                if self.session_lost > self.session_lost_due && !self.misbehaving {
+                    return Err("SessionLost although the session was resumed, or never was before".into());
+                }
+                Ok(())
+            }
+            Event::Message { kind, payload, .. } if kind == "prize" => self.told_once(payload.clone()),
+            Event::Message { kind, payload, .. } if kind == "bet_settled" => self.told_once(bet_key(payload)),
+            Event::BetSettled { idempotency_key, .. } => self.told_once(idempotency_key.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn told_once(&mut self, what: String) -> Broken {
+        if self.misbehaving && what.contains("\"number\":0}") {
+            return Ok(());
+        }
+        if !self.emitted.insert(what.clone()) {
+            return Err(format!("a durable message came twice: {what}"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn popped(&mut self, event: &Event) -> Broken {
+        match event {
+            Event::Message { kind, payload, .. } if kind == "prize" => {
+                self.popped.insert(payload.clone());
+                let digits: String = payload.chars().filter(char::is_ascii_digit).collect();
+                let number: u64 = digits.parse().unwrap_or(0);
+                if number == 0 {
+                    return Ok(());
+                }
+                if number <= self.last_number {
+                    return Err(format!("message {number} came after {}", self.last_number));
+                }
+                self.last_number = number;
+                self.numbers.insert(number);
+            }
+            Event::Message { kind, payload, .. } if kind == "bet_settled" => {
+                self.popped.insert(bet_key(payload));
+            }
+            Event::BetSettled { idempotency_key, .. } => {
+                self.popped.insert(idempotency_key.clone());
+            }
+            Event::OfferReady { offer } => {
+                self.popped.insert(offer.offer_id.clone());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An offer that has ended by the client's own idea of the server's clock will never surface, and needs no disk.
+    pub(super) fn clock(&mut self, server_time: i64) {
+        let ended = self.offers.iter().filter(|(_, (_, expires_at))| *expires_at <= server_time);
+        let ended: Vec<String> =
+            ended.map(|(id, _)| id.clone()).filter(|id| !self.released.contains(id)).collect();
+        self.released.extend(ended);
+    }
+
+    /// At the end of the calm nothing waits for an acknowledgement, but offers on a device without a disk.
+    pub(super) fn finish(&self, server: &Server, player: &str) -> Broken {
+        if self.misbehaving {
+            return Ok(());
+        }
+        for session in server.store.sessions.values().filter(|s| s.player == player && s.conn.is_some()) {
+            if let Some(message) = session.unacked.iter().find(|m| m.offer.is_none() || self.persistent) {
+                return Err(format!(
+                    "message {} (seq {}, {} {}) was never acknowledged on {}",
+                    message.number, message.seq, message.kind, message.payload, session.device
+                ));
+            }
+        }
+        if self.session_lost < self.session_lost_due {
+            return Err(format!(
+                "SessionLost was told {} times instead of {}",
+                self.session_lost, self.session_lost_due
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn bet_key(payload: &str) -> String {
+    let rest = payload.split_once("\"idempotencyKey\":\"").map_or(payload, |(_, rest)| rest);
+    rest.split('"').next().unwrap_or(rest).to_owned()
+}

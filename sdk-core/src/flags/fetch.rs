@@ -267,9 +267,13 @@ impl FlagFetch {
                 let backoff = RETRY_MIN_MS.saturating_mul(1 << self.failures.min(10)).min(RETRY_MAX_MS);
                 self.failures = self.failures.saturating_add(1);
                 self.retry_at = t.saturating_add(backoff);
-                if let Some(wait) = reply.ok().and_then(|reply| retry_after(&reply)) {
-                    self.blocked_until = t.saturating_add(wait);
-                    self.due = self.due.map(|due| due.max(self.blocked_until));
+                if let Ok(reply) = reply {
+                    // It reached the server: what became due meanwhile was no new hope, and a server in trouble is not asked twice.
+                    self.due = self.due.filter(|due| *due > t);
+                    if let Some(wait) = retry_after(&reply) {
+                        self.blocked_until = t.saturating_add(wait);
+                        self.due = self.due.map(|due| due.max(self.blocked_until));
+                    }
                 }
                 let stale = match &self.flags {
                     Some(flags) if flags.source() == Source::Cached => {

@@ -240,6 +240,27 @@ fn what_became_due_meanwhile_is_fetched_unless_the_answer_has_it() {
 }
 
 #[test]
+fn a_server_in_trouble_is_not_asked_twice() {
+    let mut fetch = FlagFetch::new();
+    fetch.start(0);
+    request(&mut fetch, 0);
+    fetch.on_authenticated(1, "v1", true);
+    fetch.on_changed(2, "v2", 900);
+    failed(reply(&mut fetch, 3, 500, &[], "{}"));
+    assert_eq!(fetch.due(), None, "asked for at 1, and at 902 with the same fetch");
+    fetch.on_changed(4, "v3", 900);
+    request(&mut fetch, 904);
+    fetch.on_changed(905, "v4", 900);
+    failed(reply(&mut fetch, 910, 500, &[], "{}"));
+    assert_eq!(fetch.due(), Some(1_805), "the spread still holds");
+    // Another network while the fetch hung on the old one is new hope.
+    request(&mut fetch, 1_805);
+    fetch.on_network(1_900);
+    failed(fetch.on_reply(2_000, Err(HttpFailure::TimedOut)));
+    assert_eq!(fetch.due(), Some(1_900));
+}
+
+#[test]
 fn an_older_answer_never_replaces_a_newer_one() {
     let mut fetch = FlagFetch::new();
     fetch.start(0);

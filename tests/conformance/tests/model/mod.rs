@@ -232,11 +232,9 @@ impl Player {
                     self.open = self.open.filter(|open| *open != socket);
                     self.opening = self.opening.filter(|opening| *opening != socket);
                 }
-                Output::HttpRequest { http, url, .. } => {
-                    if url.ends_with("/offers/claim") {
-                        self.claim = Some(http);
-                        self.got.claims.push("/offers/claim".to_owned());
-                    }
+                Output::HttpRequest { http, url, .. } if url.ends_with("/offers/claim") => {
+                    self.claim = Some(http);
+                    self.got.claims.push("/offers/claim".to_owned());
                 }
                 Output::FetchToken { ticket } => self.owed.push_back(Owed::Token(ticket)),
                 Output::Load { key } => self.owed.push_front(Owed::Loaded(key)),

@@ -1,10 +1,11 @@
 //! The binary: the command line, the log, the signals.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use castline_server::{Secret, Server, Settings, TlsFiles};
+use castline_server::{RunningServer, Secret, Server, Settings, TlsFiles};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
@@ -62,17 +63,24 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(settings)?;
-        // On stdout, so that a script can wait for it and read the ports.
-        println!("players   {}", server.ws_url());
-        println!("operators http://{}", server.admin_addr());
-        if let Some(file) = server.admin_key_file() {
-            println!("admin key in {}", file.display());
-        }
+        announce(&server);
         asked_to_end().await?;
         tracing::info!("draining");
         server.drain().await;
         Ok(())
     })
+}
+
+/// Says on stdout where the server is, so that a script can wait for it and read the ports. A script that has stopped
+/// listening is no reason to end.
+fn announce(server: &RunningServer) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "players   {}", server.ws_url());
+    let _ = writeln!(out, "operators http://{}", server.admin_addr());
+    if let Some(file) = server.admin_key_file() {
+        let _ = writeln!(out, "admin key in {}", file.display());
+    }
+    let _ = out.flush();
 }
 
 /// A secret from a file or the environment; never from the command line, which others can read.

@@ -79,7 +79,8 @@ impl Connection {
     /// The socket is gone.
     pub(super) async fn ended(self) {
         match &self.phase {
-            Phase::Stranger { .. } => self.gateway.stranger_no_more(self.address),
+            Phase::Stranger { admitted: true } => self.gateway.stranger_no_more(self.address),
+            Phase::Stranger { admitted: false } => {}
             Phase::Player(player) => {
                 let who = &player.who;
                 self.gateway.let_go(&who.player, &who.device, self.id);

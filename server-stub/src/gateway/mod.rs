@@ -151,8 +151,11 @@ impl Gateway {
     fn admit_stranger(&self, address: IpAddr) -> bool {
         let mut strangers = lock(&self.strangers);
         let count = strangers.entry(address).or_insert(0);
-        *count += 1;
-        *count <= self.settings.limits.unauthenticated_per_address
+        let admitted = *count < self.settings.limits.unauthenticated_per_address;
+        if admitted {
+            *count += 1;
+        }
+        admitted
     }
 
     fn stranger_no_more(&self, address: IpAddr) {

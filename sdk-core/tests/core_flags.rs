@@ -42,10 +42,10 @@ fn batches(world: &mut World) -> Vec<(Value, Vec<String>)> {
         }
         for batch in &sent {
             let payload = &batch["payload"];
-            let name = |event: &Value| event["name"].as_str().unwrap().to_owned();
+            let name = |event: &Value| event["name"].as_str().expect("a name").to_owned();
             all.push((
                 payload["flags"].clone(),
-                payload["events"].as_array().unwrap().iter().map(name).collect(),
+                payload["events"].as_array().expect("events").iter().map(name).collect(),
             ));
             world.reply(batch, "analytics", "accepted", json!({"count": 1}));
         }

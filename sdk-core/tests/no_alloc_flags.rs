@@ -56,7 +56,7 @@ fn flags(n: usize) -> Flags {
     };
     let all: Vec<String> = (0..n).map(flag).chain(["\"bad\":1".to_owned()]).collect();
     let body = format!(r#"{{"version":"v1","flags":{{{}}}}}"#, all.join(","));
-    Flags::decode_within(1 << 20, body.as_bytes(), Source::Session).unwrap()
+    Flags::decode_within(1 << 20, body.as_bytes(), Source::Session).expect("a good answer")
 }
 
 #[test]

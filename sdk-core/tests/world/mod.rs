@@ -1,5 +1,5 @@
 //! A hand-driven world around the core: a clock that is set, a socket that is a list of texts, a disk that is a map.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{Dropped, Event, FlagUpdates, RoomChange};
+use crate::event::{Dropped, Event, FlagUpdates, RoomChange, State};
 use crate::flags::{Flags, Source};
 use crate::protocol::limits::MAX_QUEUED_EVENTS;
 
@@ -92,7 +92,8 @@ impl Inbox {
                 if let Some(Slot { event: Event::StateChanged { previous: from, .. }, .. }) = self.take(waits)
                 {
                     *previous = from;
-                    if from == *state {
+                    // There and back is no move; but another wait ends at another time, which the game may show.
+                    if from == *state && from != State::Waiting {
                         return None;
                     }
                 }

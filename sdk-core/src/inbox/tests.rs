@@ -92,6 +92,14 @@ fn states_are_told_as_one_move() {
 }
 
 #[test]
+fn a_try_that_failed_at_once_tells_of_the_next_wait() {
+    let mut inbox = inbox(FlagUpdates::Immediate);
+    inbox.push(moved(State::Waiting, State::Connecting), false);
+    inbox.push(moved(State::Connecting, State::Waiting), false);
+    assert_eq!(all(&mut inbox), [moved(State::Waiting, State::Waiting)]);
+}
+
+#[test]
 fn what_says_the_same_twice_is_told_once() {
     let mut inbox = inbox(FlagUpdates::Immediate);
     for _ in 0..3 {

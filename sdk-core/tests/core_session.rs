@@ -347,3 +347,17 @@ fn a_pong_that_comes_with_the_deadline_counts() {
     world.reply(&ping, "system", "pong", json!({"serverTime": world.now.wall}));
     assert_eq!(world.core.state(), State::Online);
 }
+
+#[test]
+fn a_server_that_ignores_missing_acknowledgements_cannot_fill_the_memory() {
+    let mut world = World::online(config());
+    let mut seq = 0;
+    while world.socket.is_some() {
+        seq += 1;
+        assert!(seq < 2_000, "it takes in everything");
+        world.server("game", "prize", json!({}), json!({"seq": seq}));
+    }
+    until_reopened(&mut world);
+    assert_eq!(world.authenticate("ann", "s1", true)["resume"]["lastSeq"], seq);
+    assert_eq!(world.answers().len(), seq as usize, "what was taken in is there");
+}

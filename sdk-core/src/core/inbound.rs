@@ -96,6 +96,13 @@ impl Core {
         let wait = self.route(envelope, durable);
         if durable {
             self.delivery.wait(wait);
+            if self.delivery.is_overfull() {
+                self.log(
+                    LogLevel::Error,
+                    "the server sends on without acknowledgements; the game does not poll",
+                );
+                self.give_up_socket(Cause::Protocol);
+            }
         }
     }
 

@@ -4,6 +4,11 @@
 
 use std::collections::VecDeque;
 
+use crate::protocol::limits::MAX_SESSION_BACKLOG;
+
+/// Unacknowledged messages taken in; four times what a server keeps for a session.
+const MAX_WAITING: usize = 4 * MAX_SESSION_BACKLOG;
+
 /// What a durable message waits for before it may be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -65,6 +70,11 @@ impl Delivery {
             self.last_seq = seq;
             Arrival::Next
         }
+    }
+
+    /// Whether more waits than any server of this protocol leaves unacknowledged: the game does not poll, and the server does not care.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.waiting.len() > MAX_WAITING
     }
 
     /// The message just received waits for this.

@@ -13,11 +13,13 @@ pub(crate) enum Tool {
     Wasm,
     CargoDeny,
     CargoAudit,
+    /// Python 3, which generates the vectors
+    Python,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 5] =
-        [Tool::Rustfmt, Tool::Clippy, Tool::Wasm, Tool::CargoDeny, Tool::CargoAudit];
+    pub(crate) const ALL: [Tool; 6] =
+        [Tool::Rustfmt, Tool::Clippy, Tool::Wasm, Tool::CargoDeny, Tool::CargoAudit, Tool::Python];
 
     /// What is there, in the tool's own words; `None`: nothing.
     pub(crate) fn found(self) -> Option<String> {
@@ -26,6 +28,7 @@ impl Tool {
             Tool::Clippy => first_line(&CommandLine::cargo("clippy --version")),
             Tool::CargoDeny => first_line(&CommandLine::cargo("deny --version")),
             Tool::CargoAudit => first_line(&CommandLine::cargo("audit --version")),
+            Tool::Python => first_line(&CommandLine::new("python3").arg("--version")),
             // The compiler is asked, not rustup, which a distribution's Rust does not come with.
             Tool::Wasm => {
                 let sysroot = first_line(&CommandLine::new("rustc").args(["--print", "sysroot"]))?;
@@ -40,7 +43,7 @@ impl Tool {
         match self {
             Tool::CargoDeny => Some("0.20.2"),
             Tool::CargoAudit => Some("0.22.2"),
-            Tool::Rustfmt | Tool::Clippy | Tool::Wasm => None,
+            Tool::Rustfmt | Tool::Clippy | Tool::Wasm | Tool::Python => None,
         }
     }
 
@@ -51,6 +54,7 @@ impl Tool {
             Tool::Rustfmt => rustup.args(["component", "add", "rustfmt"]),
             Tool::Clippy => rustup.args(["component", "add", "clippy"]),
             Tool::Wasm => rustup.args(["target", "add", WASM]),
+            Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3"]),
             Tool::CargoDeny | Tool::CargoAudit => CommandLine::cargo("install --locked --force")
                 .arg(format!("{self}@{}", self.pinned().unwrap_or_default()))
                 .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
@@ -68,6 +72,7 @@ impl fmt::Display for Tool {
             Tool::Wasm => "wasm",
             Tool::CargoDeny => "cargo-deny",
             Tool::CargoAudit => "cargo-audit",
+            Tool::Python => "python",
         })
     }
 }

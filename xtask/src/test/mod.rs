@@ -86,19 +86,25 @@ fn run_step(step: &Step, without: &[Tool]) -> Verdict {
         }
     }
     let mut count = Count::default();
-    let mut lines = 0_u64;
+    let mut last_line = String::new();
     let ended = match &step.action {
         Action::Repository => repository::check(),
         Action::Check(commands) => commands.iter().try_fold(true, |good, command| Ok(command.run()? && good)),
         Action::Tests(command) => command.run_reading(|line| count.read(line)),
-        Action::Program(command) => command.run_reading(|_| lines += 1),
+        Action::Program(command) => command.run_reading(|line| {
+            if !line.trim().is_empty() {
+                line.trim().clone_into(&mut last_line);
+            }
+        }),
     };
     match (&step.action, ended) {
         (_, Err(error)) => Verdict::failed(format!("{error:#}")),
         (Action::Tests(_), Ok(good)) => Verdict::of_tests(good, count),
         // A program that says nothing has shown nothing.
-        (Action::Program(_), Ok(true)) if lines == 0 => Verdict::failed("it ended well but printed nothing"),
-        (_, Ok(true)) => Verdict::passed(),
+        (Action::Program(_), Ok(true)) if last_line.is_empty() => {
+            Verdict::failed("it ended well but printed nothing")
+        }
+        (_, Ok(true)) => Verdict::passed(last_line),
         (_, Ok(false)) => Verdict::failed("see above"),
     }
 }

@@ -39,6 +39,12 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
     vec![
         check("format", &[Tool::Rustfmt], vec![cargo("fmt --all --check")]),
         Step { name: "repository", needs: &[], action: Action::Repository },
+        // They are written by code that shares nothing with Castline, and are still what that code writes.
+        check(
+            "vectors",
+            &[Tool::Python],
+            vec![CommandLine::new("python3").args(["tests/vectors/generate.py", "--check"])],
+        ),
         check(
             "dependencies",
             &[Tool::CargoDeny],

@@ -34,14 +34,15 @@ impl Count {
 }
 
 pub(super) enum Verdict {
-    Passed { count: Count },
+    Passed { count: Count, note: String },
     Failed { count: Count, why: String },
     Skipped { why: String },
 }
 
 impl Verdict {
-    pub(super) fn passed() -> Self {
-        Verdict::Passed { count: Count { passed: 1, ..Count::default() } }
+    /// `note`: what the step itself said at its end, or nothing.
+    pub(super) fn passed(note: impl Into<String>) -> Self {
+        Verdict::Passed { count: Count { passed: 1, ..Count::default() }, note: note.into() }
     }
 
     pub(super) fn failed(why: impl Into<String>) -> Self {
@@ -52,7 +53,7 @@ impl Verdict {
     /// more; one without any test is a failure too.
     pub(super) fn of_tests(good: bool, mut count: Count) -> Self {
         if good && count.failed == 0 && count.passed > 0 {
-            return Verdict::Passed { count };
+            return Verdict::Passed { count, note: String::new() };
         }
         let why = match (good, count) {
             (_, Count { failed: 1.., .. }) => "tests failed, see above".to_owned(),
@@ -65,7 +66,7 @@ impl Verdict {
 
     fn count(&self) -> Count {
         match self {
-            Verdict::Passed { count } | Verdict::Failed { count, .. } => *count,
+            Verdict::Passed { count, .. } | Verdict::Failed { count, .. } => *count,
             Verdict::Skipped { .. } => Count { skipped: 1, ..Count::default() },
         }
     }
@@ -103,7 +104,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Outcome { name, took, verdict, .. } in &self.0 {
             let (word, count, note) = match verdict {
-                Verdict::Passed { count } => ("ok", *count, ""),
+                Verdict::Passed { count, note } => ("ok", *count, note.as_str()),
                 Verdict::Failed { count, why } => ("FAILED", *count, why.as_str()),
                 Verdict::Skipped { why } => ("skipped", Count::default(), why.as_str()),
             };
@@ -169,7 +170,7 @@ mod tests {
             took: Duration::from_millis(1500),
             verdict,
         };
-        report.add(outcome("format", Verdict::passed()));
+        report.add(outcome("format", Verdict::passed("")));
         report.add(outcome("tests", Verdict::of_tests(true, Count { passed: 10, ..Count::default() })));
         assert!(report.good());
         assert_eq!(report.to_string().lines().last(), Some("11 passed, 0 failed"));

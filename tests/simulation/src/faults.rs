@@ -156,10 +156,12 @@ impl World {
         }
     }
 
+    /// The game looks sooner, or later, than it meant to.
     fn look_now(&mut self) {
-        let waiting = self.device.process.as_ref().is_some_and(|p| !p.inbox.is_empty());
-        if waiting {
-            let delay = self.game.poll_delay();
+        let delay = self.game.poll_delay();
+        let Some(process) = &mut self.device.process else { return };
+        process.poll_due = !process.inbox.is_empty();
+        if process.poll_due {
             self.to_device(self.t + delay, Local::Poll);
         }
     }

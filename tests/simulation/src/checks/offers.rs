@@ -145,7 +145,9 @@ impl OfferCheck {
 
     /// What was on the disk is lost: an offer may be shown again by a process that can't know better.
     pub(super) fn disk_corrupt(&mut self, _name: &str) {
-        self.surfaced.values_mut().for_each(|s| s.remembered = false);
+        for surfaced in self.surfaced.values_mut() {
+            (surfaced.remembered, surfaced.popped, surfaced.taken) = (false, false, None);
+        }
     }
 
     pub(super) fn event(&mut self, m: Moment, event: &Event, server_time: i64) -> Broken {

@@ -20,7 +20,7 @@ use crate::server::{Action, Server};
 use crate::trace::{Trace, short};
 
 /// The calm at the end: the network is good, the game polls, and everything open has to end.
-const CALM_MS: u64 = 180_000;
+pub(crate) const CALM_MS: u64 = 180_000;
 /// More steps than any history needs: beyond it the client is running in a circle.
 const MOST_STEPS: u64 = 60_000;
 

@@ -51,6 +51,8 @@ pub(super) struct LinkCheck {
     pub(super) failed_for_good: bool,
     input: &'static str,
     online_t: Option<u64>,
+    /// When the state was told, by true time.
+    state_t: u64,
     refusals: u32,
     jitter: (u64, u64),
     marks: Vec<Mark>,
@@ -80,6 +82,7 @@ impl Default for LinkCheck {
             failed_for_good: false,
             input: "",
             online_t: None,
+            state_t: 0,
             refusals: 0,
             jitter: (0, 0),
             marks: Vec::new(),
@@ -110,6 +113,11 @@ impl LinkCheck {
 
     pub(super) fn halted(&self) -> bool {
         matches!(self.state, State::Dormant | State::Failed | State::Replaced | State::Closed)
+    }
+
+    /// On its way for a while that any connection may take.
+    pub(super) fn just_began(&self, t: u64) -> bool {
+        matches!(self.state, State::Connecting | State::Waiting) && t < self.state_t + 15_000
     }
 
     pub(super) fn was_online_since(&self, t: u64) -> bool {
@@ -378,7 +386,7 @@ impl LinkCheck {
         if self.state == State::Closed {
             return Err(format!("{state} after closed"));
         }
-        (self.state, self.cause) = (state, cause);
+        (self.state, self.cause, self.state_t) = (state, cause, m.t);
         let online = self.socket.as_ref().is_some_and(|s| s.online_since.is_some());
         if (state == State::Online) != online {
             return Err(format!(

@@ -255,7 +255,7 @@ impl Checks {
             State::Failed => self.link.failed_for_good,
             // A quiet client may be idle; the game's last `ready` was long ago.
             State::Dormant => true,
-            _ => false,
+            _ => self.link.just_began(calm_since + crate::world::CALM_MS) && self.link.was_online_since(calm_since),
         };
         if !legitimate {
             self.fail("liveness", format!("the calm ends in state {state}, not online"));

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use castline_server::{RunningServer, Secret, Server, Settings, TlsFiles};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -65,9 +65,11 @@ fn main() -> anyhow::Result<()> {
         let server = Server::start(settings)?;
         announce(&server);
         asked_to_end().await?;
-        tracing::info!("draining");
-        server.drain().await;
-        Ok(())
+        tracing::info!("draining; a second signal ends at once");
+        tokio::select! {
+            () = server.drain() => Ok(()),
+            again = asked_to_end() => again.and_then(|()| bail!("ended before the drain was over")),
+        }
     })
 }
 

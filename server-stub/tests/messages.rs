@@ -54,6 +54,18 @@ async fn unknown_members_are_ignored() {
 }
 
 #[tokio::test]
+async fn an_id_comes_back_so_it_has_a_bound() {
+    let (server, _data) = start();
+    let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
+    for id in ["", &"x".repeat(65), "a\nb"] {
+        client.text(json!({"channel": "system", "type": "ping", "id": id}).to_string()).await;
+        let reply = client.next().await;
+        assert_eq!((&reply["payload"]["code"], reply.get("re")), (&json!("INVALID_PAYLOAD"), None));
+    }
+    client.nothing_more().await;
+}
+
+#[tokio::test]
 async fn too_large_is_1009_whole_or_in_fragments() {
     let (server, _data) = start();
     let text = |bytes: usize| {
@@ -125,8 +137,8 @@ async fn a_client_that_reads_nothing_is_closed_and_holds_nobody_up() {
     });
     let (mut deaf, _) = Client::login(&server, "p1", "d1", None).await;
     let (mut other, _) = Client::login(&server, "p2", "d1", None).await;
-    // Each ping's id comes back, so that the answers fill every buffer between here and there.
-    let ping = json!({"channel": "system", "type": "ping", "id": "x".repeat(8_000)}).to_string();
+    // Each ping has its answer, and the answers fill every buffer between here and there.
+    let ping = json!({"channel": "system", "type": "ping", "id": "x".repeat(64)}).to_string();
     let flood = async {
         loop {
             if deaf.socket.send(Message::Text(ping.clone().into())).await.is_err() {

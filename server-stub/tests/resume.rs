@@ -4,7 +4,7 @@ mod support;
 
 use castline_server::OfferDefinition;
 use serde_json::json;
-use support::{Client, start};
+use support::{Client, start, start_with};
 
 #[tokio::test]
 async fn what_was_not_acknowledged_comes_again_and_what_was_does_not() {
@@ -128,4 +128,50 @@ async fn a_ninth_session_ends_the_one_detached_longest() {
     };
     assert_eq!(resumed(7).await, json!(true));
     assert_eq!(resumed(0).await, json!(false));
+}
+
+#[tokio::test]
+async fn beyond_the_bound_the_oldest_is_discarded_and_counted() {
+    let (server, _data) = start_with(|s| s.limits.backlog_messages = 2);
+    for (id, priority) in [("first", 3), ("second", 2), ("third", 1)] {
+        let mut offer = OfferDefinition::new(id, 10.0, 3_600);
+        offer.priority = priority;
+        server.put_offer(id, offer).unwrap();
+    }
+    let (mut client, session) = Client::login(&server, "p1", "d1", None).await;
+    client.request("offers", "ready_for_offer", json!({"placement": "x", "max": 3})).await;
+    for _ in 0..3 {
+        client.next().await;
+    }
+    client.vanish();
+    let resume = json!({"sessionId": session["sessionId"], "lastSeq": 0});
+    let (mut client, again) = Client::login(&server, "p1", "d1", Some(resume)).await;
+    assert_eq!((&again["resumed"], &again["discarded"]), (&json!(false), &json!(1)));
+    for (seq, id) in [(1, "second"), (2, "third")] {
+        let offer = client.next().await;
+        assert_eq!((&offer["seq"], &offer["payload"]["offerId"]), (&json!(seq), &json!(id)));
+    }
+    // Told once. An acknowledged discard is none.
+    client.ack(2).await;
+    client.nothing_more().await;
+    client.vanish();
+    let resume = json!({"sessionId": again["sessionId"], "lastSeq": 2});
+    let (_, last) = Client::login(&server, "p1", "d1", Some(resume)).await;
+    assert_eq!((&last["resumed"], &last["discarded"]), (&json!(true), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_resume_beyond_what_was_sent_or_before_what_was_acknowledged_is_none() {
+    let (server, _data) = start();
+    server.put_offer("first", OfferDefinition::new("First", 10.0, 3_600)).unwrap();
+    let (mut client, session) = Client::login(&server, "p1", "d1", None).await;
+    client.request("offers", "ready_for_offer", json!({"placement": "x"})).await;
+    client.next().await;
+    client.ack(1).await;
+    client.nothing_more().await;
+    for last_seq in [0, 2] {
+        let resume = json!({"sessionId": session["sessionId"], "lastSeq": last_seq});
+        let (_, again) = Client::login(&server, "p1", "d1", Some(resume)).await;
+        assert_eq!(again["resumed"], false, "{last_seq}");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use castline::protocol::messages::{
     AuthFailed, Authenticate, Connected, ErrorReply, Message, Pong, Reconnect,
 };
-use castline::protocol::{Channel, CloseCode, Code, Envelope, encode};
+use castline::protocol::{Channel, CloseCode, Code, Envelope, encode, is_key};
 
 use super::mailbox::Mailbox;
 use super::socket::{Flow, Handler, Outbox};
@@ -76,16 +76,10 @@ impl Connection {
         }
     }
 
-    /// The socket is gone.
+    /// The socket is gone: the session's clock runs from here.
     pub(super) async fn ended(self) {
-        match &self.phase {
-            Phase::Stranger { admitted: true } => self.gateway.stranger_no_more(self.address),
-            Phase::Stranger { admitted: false } => {}
-            Phase::Player(player) => {
-                let who = &player.who;
-                self.gateway.let_go(&who.player, &who.device, self.id);
-                self.gateway.engine.detached(who).await;
-            }
+        if let Phase::Player(player) = &self.phase {
+            self.gateway.engine.detached(&player.who).await;
         }
     }
 
@@ -249,6 +243,16 @@ impl Player {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        match &self.phase {
+            Phase::Stranger { admitted: true } => self.gateway.stranger_no_more(self.address),
+            Phase::Stranger { admitted: false } => {}
+            Phase::Player(player) => self.gateway.let_go(&player.who.player, &player.who.device, self.id),
+        }
+    }
+}
+
 impl Handler for Connection {
     type Note = Post;
 
@@ -281,9 +285,14 @@ impl Handler for Connection {
                 return Flow::Continue;
             }
         };
-        let re = envelope.id.as_deref();
+        // What comes back in every reply has a bound, so that every reply has one.
+        let re = envelope.id.as_deref().filter(|id| is_key(id));
         if let Some(flow) = self.check_rate(now, re, out) {
             return flow;
+        }
+        if re.is_none() && envelope.id.is_some() {
+            send_failure(out, None, &Failure::invalid("id must be 1 to 64 bytes without control characters"));
+            return Flow::Continue;
         }
         if matches!(self.phase, Phase::Stranger { .. }) {
             return Box::pin(self.before_login(&envelope, out)).await;

@@ -92,13 +92,11 @@ impl Gateway {
             mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
         }
         let mut connection = Connection::new(self.clone(), id, mailbox.clone(), address, accepted);
+        // Whatever happens in between, a panic included, the tables forget the connection.
+        let _leave = Leave { gateway: &self, id };
         let ended = socket::serve(stream, early, self.options, mailbox, &mut connection).await;
         tracing::debug!(connection = id, ?ended, "socket ended");
         connection.ended().await;
-        lock(&self.all).remove(&id);
-        if self.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.emptied.notify_waiters();
-        }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -172,6 +170,20 @@ impl Gateway {
         let devices = lock(&self.devices);
         for (_, mailbox) in devices.get(&(player.clone(), device.clone())).into_iter().flatten() {
             mailbox.post(Post::Note(note.clone()), bytes);
+        }
+    }
+}
+
+struct Leave<'a> {
+    gateway: &'a Gateway,
+    id: u64,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        lock(&self.gateway.all).remove(&self.id);
+        if self.gateway.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.gateway.emptied.notify_waiters();
         }
     }
 }

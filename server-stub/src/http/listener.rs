@@ -82,7 +82,7 @@ pub(crate) async fn accept(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let peer = Peer { address: address.ip(), accepted: Instant::now() };
+        let peer = Peer { address: address.ip(), accepted: Instant::now(), place: Arc::new(place) };
         let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
         tokio::spawn(async move {
             let result = match tls {
@@ -92,7 +92,6 @@ pub(crate) async fn accept(
             if let Err(error) = result {
                 tracing::debug!(%error, "a connection ended");
             }
-            drop(place);
         });
     }
 }
@@ -123,7 +122,7 @@ where
 {
     let service = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(peer.clone());
         let answer = service.call(request);
         async move {
             match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {

@@ -18,6 +18,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post, put};
 use castline::protocol::Code;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::engine::{BadToken, Engine};
 use crate::gateway::Gateway;
 use crate::rate::Buckets;
@@ -58,10 +60,12 @@ impl App {
 }
 
 /// Who is at the other end, and since when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     pub(crate) accepted: Instant,
+    /// Its place among the connections that the server holds at once; an upgraded socket keeps it.
+    pub(crate) place: Arc<OwnedSemaphorePermit>,
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {

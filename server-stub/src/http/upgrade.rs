@@ -58,6 +58,7 @@ pub(super) async fn ws(
             },
             Err(error) => tracing::debug!(%error, "an upgrade came to nothing"),
         }
+        drop(peer.place);
     });
     let mut response = (StatusCode::SWITCHING_PROTOCOLS, Body::empty()).into_response();
     let headers = response.headers_mut();

@@ -40,7 +40,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(false);
+            .foreign_keys(false)
+            .disable_statement_logging();
         let mut connection = options.connect().await?;
         sqlx::migrate!("./migrations").run(&mut connection).await?;
         let readers = SqlitePoolOptions::new()

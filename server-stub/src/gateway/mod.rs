@@ -32,6 +32,8 @@ pub(crate) enum Post {
 }
 
 type Mail = Arc<Mailbox<Post>>;
+/// Player and device.
+type Device = (Arc<str>, Arc<str>);
 /// Sockets by connection.
 type Holders = Vec<(u64, Mail)>;
 
@@ -48,7 +50,7 @@ pub(crate) struct Gateway {
     /// Every connection.
     all: Mutex<HashMap<u64, Mail>>,
     /// By (player, device): the holder of the session, and for a moment the one that it took it from.
-    devices: Mutex<HashMap<(Arc<str>, Arc<str>), Holders>>,
+    devices: Mutex<HashMap<Device, Holders>>,
     /// Sockets that are not yet authenticated, by address.
     strangers: Mutex<HashMap<IpAddr, u32>>,
 }

@@ -31,8 +31,8 @@ pub enum Command {
     },
     /// `offers().not_ready`.
     NotReady {
-        /// The offer that [`Inbox::not_ready`](crate::Inbox::not_ready) took back before the game saw it.
-        withdrawn: Option<String>,
+        /// The offers that [`Inbox::not_ready`](crate::Inbox::not_ready) took back before the game saw them.
+        withdrawn: Vec<String>,
     },
     /// `offers().result`.
     OfferResult {

@@ -171,15 +171,17 @@ impl Inbox {
         self.queue.remove(at)
     }
 
-    /// Play goes on: an `OfferReady` that waits becomes `NoOffer`, so that it can't surface in active play. Returns the offer's id,
+    /// Play goes on: every `OfferReady` that waits becomes `NoOffer`, so that none can surface in active play. Returns the offers' ids,
     /// for [`Command::NotReady`](crate::Command::NotReady).
-    pub fn not_ready(&mut self) -> Option<String> {
-        let slot = self.queue.iter_mut().find(|slot| matches!(slot.event, Event::OfferReady { .. }))?;
-        let Event::OfferReady { offer } = &mut slot.event else { return None };
-        let placement = std::mem::take(&mut offer.placement);
-        let offer_id = std::mem::take(&mut offer.offer_id);
-        slot.event = Event::NoOffer { placement };
-        Some(offer_id)
+    pub fn not_ready(&mut self) -> Vec<String> {
+        let mut withdrawn = Vec::new();
+        for slot in &mut self.queue {
+            if let Event::OfferReady { offer } = &mut slot.event {
+                withdrawn.push(std::mem::take(&mut offer.offer_id));
+                slot.event = Event::NoOffer { placement: std::mem::take(&mut offer.placement) };
+            }
+        }
+        withdrawn
     }
 
     /// Freshly decoded flags. `Some`: publish them now, for the values are what the getters give already and only the reasons are

@@ -158,7 +158,7 @@ fn a_break_asks_again_after_a_reconnect_for_what_is_left() {
 fn not_ready_a_newer_break_and_close_answer_the_old_one() {
     let mut world = World::online(config());
     world.ready(10_000);
-    world.command(Command::NotReady { withdrawn: None });
+    world.command(Command::NotReady { withdrawn: vec![] });
     assert_eq!(world.sent_of("not_ready").len(), 1);
     assert_eq!(world.answers().len(), 1);
     world.ready(10_000);
@@ -189,7 +189,7 @@ fn an_offer_that_the_game_has_not_seen_when_play_goes_on_waits_for_the_next_brea
     world.offer("o1", 1, 60_000);
     // It is in the inbox, unpolled, when the game says that the break is over.
     let withdrawn = world.inbox.not_ready();
-    assert_eq!(withdrawn.as_deref(), Some("o1"));
+    assert_eq!(withdrawn, ["o1"]);
     world.command(Command::NotReady { withdrawn });
     assert_eq!(world.answers(), [Event::NoOffer { placement: "level_completed".into() }]);
     world.ready(10_000);

@@ -2,7 +2,7 @@
 
 use crate::event::{Dropped, Event};
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
-use crate::protocol::messages::{Events, Message};
+use crate::protocol::messages::{Accepted, Events, Message};
 use crate::protocol::{Code, encode};
 use crate::session::link::Phase;
 use crate::session::requests::{Open, Owner};
@@ -100,7 +100,10 @@ impl Core {
 
     pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
         match reply {
-            Ok(reply) if reply.status == 200 => self.analytics.settled(page),
+            // A captive portal says 200 too; only the server says `accepted`.
+            Ok(reply) if reply.status == 200 && serde_json::from_slice::<Accepted>(reply.body).is_ok() => {
+                self.analytics.settled(page);
+            }
             Ok(reply) if reply.status == 400 => self.on_page_failed(page, Code::InvalidPayload, 0),
             Ok(reply) => {
                 let seconds = reply.header("retry-after").and_then(|s| s.trim().parse::<u64>().ok());

@@ -141,10 +141,11 @@ impl Core {
     }
 
     fn tell_settled(&mut self, settled: BetSettled, durable: bool) -> Wait {
-        if !self.bets.settle(&settled.idempotency_key) {
+        if let Some(event) = self.bets.told(&settled.idempotency_key) {
             // Told already, if perhaps not taken yet.
-            return Wait::Event(self.events_out);
+            return Wait::Event(event);
         }
+        let key = settled.idempotency_key.clone();
         let outcome = BetOutcome::parse(&settled.outcome).unwrap_or(BetOutcome::Unknown);
         let event = Event::BetSettled {
             idempotency_key: settled.idempotency_key,
@@ -157,6 +158,8 @@ impl Core {
             server_seed_hash: settled.server_seed_hash,
             client_seed: settled.client_seed,
         };
-        Wait::Event(self.push_event(event, durable))
+        let event = self.push_event(event, durable);
+        self.bets.settle(key, event);
+        Wait::Event(event)
     }
 }

@@ -15,7 +15,7 @@ impl Core {
     pub(super) fn on_command(&mut self, command: Command) {
         match command {
             Command::Ready { placement, context, lease_ms } => self.ready(placement, context, lease_ms),
-            Command::NotReady { withdrawn } => self.not_ready(withdrawn.as_deref()),
+            Command::NotReady { withdrawn } => self.not_ready(&withdrawn),
             Command::OfferResult { offer_id, outcome } => self.offer_result(&offer_id, outcome),
             Command::Request { request, channel, kind, payload, timeout_ms, key } => {
                 let deadline = self.clock.t() + timeout_ms;

@@ -147,13 +147,14 @@ impl Core {
         self.out.push_back(Output::OpenSocket { socket, url: self.config.socket_url() });
     }
 
-    /// What ends dormancy: an open break, a request, a room to join, a full event queue or one that must go out.
+    /// What ends dormancy: an open break, a request, a room to join, a full event queue, an outcome that the game reported. What the SDK
+    /// reports of its own accord goes over HTTP.
     fn has_reason_to_connect(&self) -> bool {
         self.gate.open().is_some()
             || self.requests.any_wanted()
             || self.rooms.any_to_join()
             || self.analytics.is_full()
-            || self.analytics.pending_flush()
+            || (self.game_reported && self.analytics.pending_flush())
     }
 
     pub(super) fn on_socket_opened(&mut self, socket: SocketId) {

@@ -310,8 +310,16 @@ impl Core {
         if !self.config.persistent || !self.store.is_loaded() {
             return;
         }
-        self.timers.stop(Timer::Save);
         self.retry_saves();
+        self.save_changes();
+    }
+
+    /// The same without what failed before.
+    pub(super) fn save_changes(&mut self) {
+        if !self.config.persistent || !self.store.is_loaded() {
+            return;
+        }
+        self.timers.stop(Timer::Save);
         if std::mem::take(&mut self.store.boot_dirty) {
             let record = BootRecord {
                 device: self.store.device.clone(),

@@ -83,6 +83,8 @@ pub struct Core {
     flags_offered: Option<Flags>,
 
     analytics: Queue,
+    /// The game reported what became of an offer, which is a reason to be connected until it is sent.
+    game_reported: bool,
     /// The server refused a batch: none before this.
     analytics_rest_until: u64,
 
@@ -133,6 +135,7 @@ impl Core {
             flags_applied: Flags::defaults(),
             flags_offered: None,
             analytics: Queue::new(),
+            game_reported: false,
             analytics_rest_until: 0,
             store: Store::default(),
             http: Vec::new(),
@@ -234,7 +237,7 @@ impl Core {
         }
         if self.link.is_closed() {
             // What the game still takes, and what the server still answers, is remembered.
-            return self.save_all();
+            return self.save_changes();
         }
         self.settle_offers();
         self.settle_connection();

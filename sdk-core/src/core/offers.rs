@@ -25,11 +25,11 @@ impl Core {
     }
 
     /// `offers().not_ready`.
-    pub(super) fn not_ready(&mut self, withdrawn: Option<&str>) {
-        if let Some(offer_id) = withdrawn
-            && let Some(event) = self.ledger.withdraw(offer_id)
-        {
-            self.delivery.withdrawn(offer_id, event);
+    pub(super) fn not_ready(&mut self, withdrawn: &[String]) {
+        for offer_id in withdrawn {
+            if let Some(event) = self.ledger.withdraw(offer_id) {
+                self.delivery.withdrawn(offer_id, event);
+            }
         }
         let asked_on = self.gate.open().and_then(|b| b.asked_on);
         self.end_break();
@@ -148,6 +148,7 @@ impl Core {
     /// `offers().result`.
     pub(super) fn offer_result(&mut self, offer_id: &str, outcome: Outcome) {
         if self.ledger.outcome(offer_id, outcome) {
+            self.game_reported = true;
             self.track_result(offer_id, outcome.as_str());
         }
     }
@@ -240,7 +241,12 @@ impl Core {
             self.no_offer_for(number);
         }
         for offer in answer.offers {
-            self.on_offer(offer, true);
+            if !self.ledger.knows(&offer.offer_id) {
+                self.on_offer(offer, true);
+            } else if !self.ledger.claim(&offer.offer_id) {
+                // The game has had it: the server is to know, and not to give it back.
+                self.track_result(&offer.offer_id, "received");
+            }
         }
     }
 }

@@ -121,7 +121,10 @@ impl Core {
                     self.no_offer_for(number);
                 }
             }
-            Owner::Page(page) => self.analytics.settled(page),
+            Owner::Page(page) => {
+                self.analytics.settled(page);
+                self.game_reported &= self.analytics.urgent();
+            }
             Owner::Join(game_id) => self.on_joined(&game_id, payload),
             Owner::Bet(request) => {
                 self.on_bet_answered(request, &open.key.unwrap_or_default(), kind, payload);

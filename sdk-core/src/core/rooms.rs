@@ -90,7 +90,12 @@ impl Core {
 
     pub(super) fn on_join_lost(&mut self, game_id: &str, failure: &Failure) {
         // Its socket went: the next one asks again.
-        if failure.code != Code::UnknownOutcome || self.link.online().is_some() {
+        let online = self.link.online();
+        if let Some(socket) = online.filter(|_| failure.code == Code::UnknownOutcome) {
+            // The server may yet let us in; what comes after this on the wire undoes it.
+            self.send_leave(socket, game_id);
+        }
+        if failure.code != Code::UnknownOutcome || online.is_some() {
             self.on_join_failed(game_id, failure.code);
         }
     }

@@ -158,8 +158,8 @@ impl Shared {
         self.waiting.store(inbox.len(), Ordering::Release);
     }
 
-    /// Play goes on: takes back an offer that the game has not seen, and tells of it before anybody can poll.
-    pub(crate) fn withdraw<T>(&self, tell: impl FnOnce(Option<String>) -> T) -> T {
+    /// Play goes on: takes back offers that the game has not seen, and tells of it before anybody can poll.
+    pub(crate) fn withdraw<T>(&self, tell: impl FnOnce(Vec<String>) -> T) -> T {
         let mut inbox = self.inbox();
         let withdrawn = inbox.not_ready();
         tell(withdrawn)

@@ -61,6 +61,12 @@ impl Ledger {
         dropped
     }
 
+    /// A claim brought an offer that is held: its reception is reported when it is safe. False: it is not held (any more).
+    pub(crate) fn claim(&mut self, offer_id: &str) -> bool {
+        let held = self.held.iter_mut().find(|h| h.offer.offer_id == offer_id);
+        held.map(|held| held.claimed = true).is_some()
+    }
+
     /// The oldest held offer that may surface at this server time.
     pub(crate) fn next_to_surface(&self, server_now: i64) -> Option<&Held> {
         self.held.iter().find(|h| h.surfaced_as.is_none() && h.offer.expires_at > server_now)

@@ -25,7 +25,8 @@ pub(crate) struct Bets {
     placed: BTreeMap<String, Placed>,
     /// Keys without an answer, oldest first. On disk.
     pub(crate) unanswered: Vec<String>,
-    settled: Vec<String>,
+    /// With the event that told of each.
+    settled: Vec<(String, u64)>,
     /// The seed hash for the next bet, by game.
     next_hash: BTreeMap<String, String>,
 }
@@ -77,16 +78,17 @@ impl Bets {
         self.unanswered.iter().filter(|key| !self.placed.contains_key(*key)).cloned().collect()
     }
 
-    /// A result came. False: it was told before.
-    pub(crate) fn settle(&mut self, key: &str) -> bool {
-        if self.settled.iter().any(|k| k == key) {
-            return false;
-        }
+    /// The event that told of this result, if one has.
+    pub(crate) fn told(&self, key: &str) -> Option<u64> {
+        self.settled.iter().find(|(k, _)| k == key).map(|(_, event)| *event)
+    }
+
+    /// This event tells of the result.
+    pub(crate) fn settle(&mut self, key: String, event: u64) {
         if self.settled.len() >= MAX_SETTLED {
             self.settled.remove(0);
         }
-        self.settled.push(key.to_owned());
-        true
+        self.settled.push((key, event));
     }
 }
 
@@ -132,7 +134,8 @@ mod tests {
     #[test]
     fn a_result_is_told_once() {
         let mut bets = Bets::default();
-        assert!(bets.settle("k"));
-        assert!(!bets.settle("k"));
+        assert_eq!(bets.told("k"), None);
+        bets.settle("k".into(), 7);
+        assert_eq!(bets.told("k"), Some(7));
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Delivery {
     waiting: VecDeque<(u64, Wait)>,
     acked: u64,
     ack_sent: u64,
+    /// The last [`Delivery::taken`].
+    taken: u64,
 }
 
 impl Delivery {
@@ -49,7 +51,8 @@ impl Delivery {
     /// `authenticated` named this session. A new one counts from 1, and what the old one still owed is owed no more.
     pub(crate) fn begin(&mut self, session: &str) {
         if self.session.as_deref() != Some(session) {
-            *self = Delivery { session: Some(session.to_owned()), ..Delivery::default() };
+            let session = Some(session.to_owned());
+            *self = Delivery { session, taken: self.taken, ..Delivery::default() };
         } else {
             // What was sent on the socket before may not have arrived.
             self.ack_sent = 0;
@@ -58,7 +61,7 @@ impl Delivery {
 
     /// Another player: the session is not his.
     pub(crate) fn forget(&mut self) {
-        *self = Delivery::default();
+        *self = Delivery { taken: self.taken, ..Delivery::default() };
     }
 
     pub(crate) fn arrival(&mut self, seq: u64) -> Arrival {
@@ -79,12 +82,14 @@ impl Delivery {
 
     /// The message just received waits for this.
     pub(crate) fn wait(&mut self, what: Wait) {
-        self.waiting.push_back((self.last_seq, what));
+        let taken = matches!(what, Wait::Event(event) if event <= self.taken);
+        self.waiting.push_back((self.last_seq, if taken { Wait::Done } else { what }));
         self.settle();
     }
 
     /// The game has taken every event up to this count.
     pub(crate) fn taken(&mut self, events: u64) {
+        self.taken = events;
         self.finish(|wait| matches!(wait, Wait::Event(event) if *event <= events));
     }
 

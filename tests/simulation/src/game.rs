@@ -111,7 +111,7 @@ impl Game {
                 let lease = self.rng.pick(&[1_000, 3_000, 10_000, 10_000, 60_000]);
                 self.ready(lease)
             }
-            30..=37 => Command::NotReady { withdrawn: None },
+            30..=37 => Command::NotReady { withdrawn: vec![] },
             38..=57 => self.request(),
             58..=62 => {
                 self.works += 1;
@@ -125,7 +125,7 @@ impl Game {
             87..=90 => self.bet(),
             91..=94 => match self.shown.last() {
                 Some(offer) => Command::OfferResult { offer_id: offer.clone(), outcome: Outcome::Declined },
-                None => Command::NotReady { withdrawn: None },
+                None => Command::NotReady { withdrawn: vec![] },
             },
             95..=96 => Command::SetAttributes("{\"level\":4}".into()),
             97..=98 => Command::Reconnect,

@@ -90,7 +90,7 @@ impl OfferCheck {
                 self.breaks.iter_mut().for_each(|b| b.over = true);
                 self.play_goes_on = true;
                 // The game never saw it: it may surface in another break.
-                if let Some(id) = withdrawn {
+                for id in withdrawn {
                     self.surfaced.remove(id);
                     self.marks.push(Mark::Withdrawn);
                 }

@@ -1,4 +1,5 @@
 //! `kill -9` of the real binary, and an abrupt end of the library's server: what was acknowledged is there afterwards.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! An orderly end: `/readyz` first, then every client its own time to come back, then 4010.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Analytics events: each once, each checked, over the socket and over HTTP.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

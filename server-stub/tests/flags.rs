@@ -1,4 +1,5 @@
 //! `GET /flags`: the answer, its ETag, who sees what, and what an operator's change does.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! From the upgrade to `authenticated`, and every way in which that fails.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

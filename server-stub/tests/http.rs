@@ -1,4 +1,5 @@
 //! What the rest of the HTTP surface says: health, CORS, tokens, problems.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! An offer's course: defined, sent in a lease, acknowledged or queued again, claimed, closed.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

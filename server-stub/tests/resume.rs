@@ -1,4 +1,5 @@
 //! Durable messages: acknowledged, replayed, renumbered, fenced.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

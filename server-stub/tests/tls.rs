@@ -1,4 +1,5 @@
 //! `wss` and `https` with a certificate of a local authority.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

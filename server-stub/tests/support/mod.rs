@@ -1,6 +1,6 @@
 //! What the tests share: a server in a temporary directory, a plain WebSocket client, a plain HTTP client. Nothing here
 //! sleeps to wait: every wait is for a message, with a deadline.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

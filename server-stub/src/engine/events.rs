@@ -44,7 +44,7 @@ impl Engine {
         envelope: &Envelope<'_>,
         key: Option<Key>,
     ) -> Result<Answer, Failure> {
-        let batch = self.check(&envelope.payload, envelope.timestamp)?;
+        let batch = self.check(&envelope.payload, envelope.timestamp, MAX_BATCH_BYTES)?;
         let holder = Some((who.session.to_string(), who.epoch));
         let reply = self.store_batch(who.player.to_string(), holder, batch, key).await?;
         Ok(Answer { reply, then: Vec::new() })
@@ -57,17 +57,14 @@ impl Engine {
         body: &str,
         timestamp: i64,
     ) -> Result<String, Failure> {
-        let batch = self.check(body, timestamp)?;
+        // A token beside a full batch must not make it too large.
+        let batch = self.check(body, timestamp, MAX_BATCH_BYTES + 4_096)?;
         Ok(self.store_batch(player.to_owned(), None, batch, None).await?.payload)
     }
 
-    fn check(&self, payload: &str, timestamp: i64) -> Result<Batch, Failure> {
-        // A token beside the batch, over HTTP, must not make a full batch too large.
-        if payload.len() > MAX_BATCH_BYTES + 4_096 {
-            return Err(Failure::invalid(format!(
-                "batch is {} bytes; the limit is {MAX_BATCH_BYTES}",
-                payload.len()
-            )));
+    fn check(&self, payload: &str, timestamp: i64, max: usize) -> Result<Batch, Failure> {
+        if payload.len() > max {
+            return Err(Failure::invalid(format!("batch is {} bytes; the limit is {max}", payload.len())));
         }
         let batch: Events<'_> = serde_json::from_str(payload).map_err(|e| Failure::invalid(e.to_string()))?;
         if batch.events.len() > MAX_BATCH_EVENTS {

@@ -16,8 +16,8 @@ use super::problem::Problem;
 use super::{App, Peer};
 use crate::engine::flags::{Asker, parse_version};
 
-/// Bytes of an attribute's value.
-const MAX_VALUE: usize = 256;
+/// Bytes of an attribute's value: a client's attributes are at most that in all.
+const MAX_VALUE: usize = 1_024;
 
 pub(super) async fn get_flags(
     State(app): State<Arc<App>>,

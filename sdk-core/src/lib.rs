@@ -43,3 +43,8 @@ pub use io::{
 pub use native::{Bet, Bets, Break, Client, Offers, Options, Request, Rooms};
 pub use session::backoff;
 pub use session::clock::ServerClock;
+
+/// The example of the project's first page, which must compile.
+#[cfg(all(doctest, feature = "native"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -207,7 +207,8 @@ impl World {
     /// What must be true of every history at its end.
     pub(crate) fn finish(&mut self) {
         let player = PLAYERS[self.player];
-        let pending = self.device.process.as_ref().map_or(0, |p| p.inbox.len());
+        // What came in the last moment is about to be polled.
+        let pending = self.device.process.as_ref().map_or(0, |p| if p.poll_due { 0 } else { p.inbox.len() });
         self.checks.finish(&self.server, player, pending, self.plan.until, &mut self.cover);
     }
 }

@@ -214,6 +214,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether another player logs in at some time.
+    pub(crate) fn players_change(&self) -> bool {
+        self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Player(player) if *player > 0))
+    }
+}
+
 impl Class {
     fn draw(self, rng: &mut Rng, at: u64, out: &mut Vec<(u64, Fault)>) {
         let spell = rng.skewed(200, 90_000);

@@ -129,7 +129,7 @@ impl World {
             server,
             device: Device::new(base.fork(4)),
             game: Game::new(base.fork(5), plan.pace),
-            checks: Checks::new(plan.misbehaving, plan.persistent),
+            checks: Checks::new(plan.misbehaving, plan.persistent, plan.players_change()),
             cover: Coverage::default(),
             trace: Trace::new(trace),
             rng: base.fork(6),

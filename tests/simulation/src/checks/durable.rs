@@ -34,15 +34,14 @@ pub(super) struct DurableCheck {
     popped: BTreeSet<String>,
     told: BTreeSet<String>,
     last_number: u64,
-    numbers: BTreeSet<u64>,
     emitted: BTreeSet<String>,
     /// Offers of this device: in which step each came, and when it ends by the server's clock.
     offers: BTreeMap<String, (u64, i64)>,
     safe: BTreeSet<String>,
+    kept: BTreeSet<String>,
     released: BTreeSet<String>,
     session_lost: u64,
     session_lost_due: u64,
-    on_session: u64,
 }
 
 impl DurableCheck {
@@ -51,7 +50,8 @@ impl DurableCheck {
     }
 
     pub(super) fn process_starts(&mut self) {
-        let (offers, safe) = (std::mem::take(&mut self.offers), std::mem::take(&mut self.safe));
+        let (offers, mut safe) = (std::mem::take(&mut self.offers), std::mem::take(&mut self.safe));
+        safe.append(&mut self.kept);
         let fresh = DurableCheck::new(self.misbehaving, self.persistent);
         *self = DurableCheck { offers, safe, ..fresh };
     }
@@ -83,10 +83,7 @@ impl DurableCheck {
                 self.received.clear();
                 self.last_seq = 0;
                 self.acked = 0;
-                // What the old session had told may come again in the new one.
-                self.on_session += 1;
-                self.numbers.clear();
-                self.last_number = 0;
+                // What the old session had told and not acknowledged comes again in the new one.
                 self.emitted.clear();
             }
             return;
@@ -117,6 +114,15 @@ impl DurableCheck {
             let safe =
                 self.offers.iter().filter(|(_, (arrived, _))| *arrived <= step).map(|(id, _)| id.clone());
             self.safe.extend(safe);
+        }
+    }
+
+    /// Bytes reached the disk without the process knowing it: a later process knows.
+    pub(super) fn kept(&mut self, key: &StoreKey, step: u64) {
+        if matches!(key, StoreKey::Player(_)) && self.persistent {
+            let there =
+                self.offers.iter().filter(|(_, (arrived, _))| *arrived <= step).map(|(id, _)| id.clone());
+            self.kept.extend(there);
         }
     }
 
@@ -186,7 +192,6 @@ impl DurableCheck {
                     return Err(format!("message {number} came after {}", self.last_number));
                 }
                 self.last_number = number;
-                self.numbers.insert(number);
             }
             Event::Message { kind, payload, .. } if kind == "bet_settled" => {
                 self.popped.insert(bet_key(payload));
@@ -197,6 +202,8 @@ impl DurableCheck {
             Event::OfferReady { offer } => {
                 self.popped.insert(offer.offer_id.clone());
             }
+            // From here on the game knows that things may come again.
+            Event::SessionLost => self.last_number = 0,
             _ => {}
         }
         Ok(())

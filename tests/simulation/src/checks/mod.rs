@@ -53,7 +53,7 @@ pub(crate) struct Checks {
 pub(crate) type Broken = Result<(), String>;
 
 impl Checks {
-    pub(crate) fn new(misbehaving: bool, persistent: bool) -> Checks {
+    pub(crate) fn new(misbehaving: bool, persistent: bool, players_change: bool) -> Checks {
         Checks {
             failure: None,
             moment: Moment::default(),
@@ -64,7 +64,7 @@ impl Checks {
             requests: requests::RequestCheck::default(),
             rooms: rooms::RoomCheck::default(),
             wakes: wakes::WakeCheck::default(),
-            analytics: analytics::AnalyticsCheck::default(),
+            analytics: analytics::AnalyticsCheck::new(players_change),
             misbehaving,
             marks: Vec::new(),
             started: false,
@@ -120,6 +120,7 @@ impl Checks {
 
     pub(crate) fn process_dies(&mut self, kept: &[(StoreKey, u64)]) {
         for (key, step) in kept {
+            self.durable.kept(key, *step);
             self.offers.saved(key, *step);
             self.analytics.saved(key, *step);
         }
@@ -225,6 +226,7 @@ impl Checks {
             self.durable.saved(&end.key, end.step);
         }
         if end.kept {
+            self.durable.kept(&end.key, end.step);
             self.offers.saved(&end.key, end.step);
             self.analytics.saved(&end.key, end.step);
         }
@@ -255,7 +257,10 @@ impl Checks {
             State::Failed => self.link.failed_for_good,
             // A quiet client may be idle; the game's last `ready` was long ago.
             State::Dormant => true,
-            _ => self.link.just_began(calm_since + crate::world::CALM_MS) && self.link.was_online_since(calm_since),
+            _ => {
+                self.link.just_began(calm_since + crate::world::CALM_MS)
+                    && self.link.was_online_since(calm_since)
+            }
         };
         if !legitimate {
             self.fail("liveness", format!("the calm ends in state {state}, not online"));
@@ -278,7 +283,7 @@ impl Checks {
                 let verdict = self.rooms.finish(server, player);
                 self.judge("rooms", verdict);
             }
-            let verdict = self.analytics.finish(server, player);
+            let verdict = self.analytics.finish(server);
             self.judge("analytics", verdict);
         }
     }

@@ -98,6 +98,7 @@ impl Client {
             saved: Default::default(),
             taken: 0,
             closed: false,
+            last_words: None,
             more: false,
         };
         std::thread::Builder::new()

@@ -15,8 +15,9 @@ use rustls::ClientConfig;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, TcpConnector};
+use ureq::unversioned::transport::Connector;
 
+use super::http_tcp::RacingConnector;
 use super::http_tls::TlsConnector;
 use crate::io::{HttpFailure, HttpId, Method};
 
@@ -83,6 +84,8 @@ impl Shared {
 pub(crate) struct Http {
     shared: Arc<Shared>,
     answers: Receiver<Response>,
+    /// Under way, with their methods.
+    open: Vec<(HttpId, Method)>,
 }
 
 impl fmt::Debug for Http {
@@ -104,12 +107,13 @@ impl Http {
             .build();
         let (sender, answers) = channel();
         let shared = Shared { agent: agent(config, tls), queue: Mutex::default(), answers: sender, waker };
-        Http { shared: Arc::new(shared), answers }
+        Http { shared: Arc::new(shared), answers, open: Vec::new() }
     }
 
     /// Begins a request; its end comes from [`Http::next`], after a wake-up.
-    pub(crate) fn start(&self, request: Request) {
+    pub(crate) fn start(&mut self, request: Request) {
         let http = request.http;
+        self.open.push((http, request.method));
         let deadline = Instant::now() + request.timeout;
         let mut queue = self.shared.queue();
         if queue.waiting.len() >= MAX_WAITING {
@@ -135,23 +139,31 @@ impl Http {
     }
 
     /// The next request that ended.
-    pub(crate) fn next(&self) -> Option<Response> {
-        self.answers.try_recv().ok()
+    pub(crate) fn next(&mut self) -> Option<Response> {
+        let response = self.answers.try_recv().ok()?;
+        self.open.retain(|(http, _)| *http != response.http);
+        Some(response)
+    }
+
+    /// Whether something is being delivered: a `GET` can be broken off without loss.
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.open.iter().any(|(_, method)| *method == Method::Post)
     }
 }
 
 impl Drop for Http {
-    /// What waits is dropped; what is under way ends by itself, at its time-out at the latest, and tells nobody.
+    /// What waits is dropped, what is under way is broken off, and nobody is told.
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
         queue.closed = true;
         queue.waiting.clear();
+        drop(queue);
+        self.shared.agent.clone().shutdown();
     }
 }
 
 fn agent(config: Config, tls: Arc<ClientConfig>) -> Agent {
-    let connector = ().chain(TcpConnector::default()).chain(TlsConnector::new(tls));
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    Agent::with_parts(config, RacingConnector.chain(TlsConnector::new(tls)), DefaultResolver::default())
 }
 
 fn work(shared: &Shared) {
@@ -256,7 +268,7 @@ mod tests {
             Rig { poll, http: Http::new(client_config(b"").unwrap(), waker) }
         }
 
-        fn start(&self, id: u64, method: Method, url: String, timeout: Duration) {
+        fn start(&mut self, id: u64, method: Method, url: String, timeout: Duration) {
             let headers = vec![("authorization", "Bearer t".to_owned()), ("x-test", "1".to_owned())];
             let body = if method == Method::Post { "{\"a\":1}".to_owned() } else { String::new() };
             self.http.start(Request { http: HttpId(id), method, url, headers, body, timeout });
@@ -373,6 +385,38 @@ mod tests {
     }
 
     #[test]
+    fn a_connect_that_nobody_answers_is_broken_off_with_the_client() {
+        use socket2::{Domain, Socket, Type};
+        // A full backlog takes no connection and does not refuse one.
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let dead = listener.local_addr().unwrap();
+        let fill = || {
+            let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            filler.set_nonblocking(true).unwrap();
+            let _ = filler.connect(&dead);
+            filler
+        };
+        let _held = [fill(), fill(), fill(), fill()];
+        let mut rig = Rig::new();
+        rig.start(
+            1,
+            Method::Post,
+            format!("http://{}/", dead.as_socket().unwrap()),
+            Duration::from_secs(3600),
+        );
+        assert!(rig.http.is_delivering());
+        let shared = Arc::clone(&rig.http.shared);
+        drop(rig);
+        let deadline = Instant::now() + PATIENCE;
+        while shared.queue().workers > 0 {
+            assert!(Instant::now() < deadline, "it still waits");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
     fn silence_ends_with_the_requests_time() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap();
@@ -392,10 +436,12 @@ mod tests {
         let mut answered: Vec<u64> = (2..20).map(|_| rig.next().http.0).collect();
         answered.sort_unstable();
         assert_eq!(answered, (2..20).collect::<Vec<_>>());
-        drop(silent);
-        assert_eq!(rig.next().http, HttpId(1));
+        assert!(!rig.http.is_delivering(), "what is left is a GET");
+        let shared = Arc::clone(&rig.http.shared);
+        // It breaks off the one that hangs.
+        drop(rig);
         let deadline = Instant::now() + PATIENCE;
-        while rig.http.shared.queue().workers > 0 {
+        while shared.queue().workers > 0 {
             assert!(Instant::now() < deadline, "a worker stays without work");
             std::thread::yield_now();
         }

@@ -8,6 +8,7 @@ mod clock;
 mod disk;
 mod handles;
 mod http;
+mod http_tcp;
 mod http_tls;
 mod options;
 mod shared;

@@ -23,6 +23,8 @@ use crate::io::{HttpReply, Input, LogLevel, Output, SocketId, StoreKey};
 
 /// Commands and messages handled before the other sources get their turn.
 const BATCH: usize = 256;
+/// The bound on what is still delivered after the end. The socket's goodbye has its own.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The core's hands before there is a thread: what `connect` does itself.
 pub(crate) struct Start {
@@ -77,6 +79,8 @@ pub(crate) struct Driver {
     pub(crate) taken: u64,
     /// The core is closed: only goodbyes are left.
     pub(crate) closed: bool,
+    /// Once it is closed: how long a last delivery may take.
+    pub(crate) last_words: Option<Instant>,
     /// A batch was full, so there is more to do without the poller's word.
     pub(crate) more: bool,
 }
@@ -117,12 +121,8 @@ impl Driver {
             self.shared.rounds.fetch_add(1, Ordering::Relaxed);
             self.round();
             self.sockets.flush();
-            if self.closed {
-                // Whoever opens the directory next need not wait for a slow peer.
-                self.disk = None;
-                if self.sockets.is_idle() {
-                    return Ok(());
-                }
+            if self.closed && self.is_over() {
+                return Ok(());
             }
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -132,6 +132,18 @@ impl Driver {
                 self.sockets.ready(event.token());
             }
         }
+    }
+
+    /// Whether the last words are said: a flush over HTTP, and what the socket still had to send.
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        let until = *self.last_words.get_or_insert(now + LAST_WORDS);
+        let delivering = self.http.is_delivering() && now < until;
+        if !delivering {
+            // Whoever opens the directory next need not wait for a slow peer.
+            self.disk = None;
+        }
+        !delivering && self.sockets.is_idle()
     }
 
     /// One look at every source.
@@ -272,7 +284,8 @@ impl Driver {
         }
         let now = Instant::now();
         let wake = if self.wake_at == u64::MAX { None } else { self.clock.instant(self.wake_at) };
-        let due = [wake, self.sockets.deadline(now)].into_iter().flatten().min()?;
+        let last_words = self.last_words.filter(|_| self.http.is_delivering());
+        let due = [wake, last_words, self.sockets.deadline(now)].into_iter().flatten().min()?;
         Some(due.saturating_duration_since(now))
     }
 }

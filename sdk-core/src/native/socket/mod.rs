@@ -6,8 +6,8 @@
 //! One socket is current at a time. [`Sockets::ready`] tells it what the poller said, [`Sockets::next`] says what happened,
 //! [`Sockets::deadline`] when to come back without the poller's word.
 
-mod race;
-mod resolve;
+pub(crate) mod race;
+pub(crate) mod resolve;
 mod stream;
 mod target;
 mod tls;

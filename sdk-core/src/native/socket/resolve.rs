@@ -92,7 +92,7 @@ impl Lookups {
 }
 
 /// RFC 8305, section 4: the families take turns, so that one dead family costs one delay and not one per address.
-fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
+pub(crate) fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = found.first() else { return Vec::new() };
     let (a, b): (Vec<SocketAddr>, Vec<SocketAddr>) =
         found.iter().partition(|x| x.is_ipv6() == first.is_ipv6());

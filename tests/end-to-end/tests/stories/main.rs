@@ -1,0 +1,29 @@
+//! The stories: the native client and the reference server at the two ends of real sockets. A file is a story.
+//!
+//! They share one binary, for most of their time is waiting (a client gives a silent server ten seconds), and side by side they
+//! wait at once.
+
+mod first_offer;
+mod nothing_lost;
+mod resume;
+
+use castline_end_to_end::server::settings;
+use castline_server::{RunningServer, Server, Settings};
+use tempfile::TempDir;
+
+/// The reference server, in this process, on a data directory of its own.
+fn server() -> (RunningServer, TempDir) {
+    server_with(|_| {})
+}
+
+/// The same with other settings.
+fn server_with(change: impl FnOnce(&mut Settings)) -> (RunningServer, TempDir) {
+    let data = tempdir();
+    let mut settings = settings(data.path());
+    change(&mut settings);
+    (Server::start(settings).unwrap(), data)
+}
+
+fn tempdir() -> TempDir {
+    tempfile::tempdir().unwrap()
+}

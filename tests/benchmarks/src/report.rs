@@ -1,0 +1,207 @@
+//! Rows of results, on the terminal while they come and as a page that a person reads. What a row says is decided where it is measured.
+
+use std::fmt::Write as _;
+
+use crate::machine::{Machine, Moment};
+use crate::rounds::Summary;
+
+/// In what the two sides are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Nanoseconds,
+    Microseconds,
+    Seconds,
+    KiB,
+    Count,
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        let (digits, name) = match self {
+            Unit::Nanoseconds if value < 10.0 => (2, " ns"),
+            Unit::Nanoseconds => (0, " ns"),
+            Unit::Microseconds => (2, " µs"),
+            Unit::Seconds => (3, " s"),
+            Unit::KiB => (2, " KiB"),
+            Unit::Count => (0, ""),
+        };
+        format!("{value:.digits$}{name}")
+    }
+}
+
+/// What is hoped for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Aim {
+    /// None: for information.
+    None,
+    /// At most so many times the peer.
+    Ratio(f64),
+    /// At most so much, in the row's unit.
+    AtMost(f64),
+}
+
+/// One measurement.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) what: String,
+    pub(crate) peer: String,
+    pub(crate) aim: Aim,
+    pub(crate) unit: Unit,
+    pub(crate) summary: Summary,
+    /// Rounds and what a round is.
+    pub(crate) n: String,
+}
+
+impl Row {
+    fn aim(&self) -> String {
+        match self.aim {
+            Aim::None => "–".to_owned(),
+            Aim::Ratio(most) => format!("≤ {most} ×"),
+            Aim::AtMost(most) => {
+                let text = self.unit.show(most);
+                // 8.00 KiB → 8 KiB
+                format!("≤ {}", text.replacen(".000", "", 1).replacen(".00", "", 1))
+            }
+        }
+    }
+
+    /// `None`: there was no aim.
+    fn met(&self) -> Option<bool> {
+        match self.aim {
+            Aim::None => None,
+            Aim::Ratio(most) => Some(self.summary.ratio <= most),
+            Aim::AtMost(most) => Some(self.summary.ours <= most),
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.met() {
+            None => "–",
+            Some(true) => "met",
+            Some(false) => "**missed**",
+        }
+    }
+
+    fn ratio(&self) -> String {
+        let Summary { ratio, least, most, .. } = self.summary;
+        if ratio.is_nan() {
+            return "–".to_owned();
+        }
+        if least == most {
+            return format!("{ratio:.2}");
+        }
+        format!("{ratio:.2} ({least:.2}–{most:.2})")
+    }
+
+    fn medians(&self) -> String {
+        let Summary { ours, peer, .. } = self.summary;
+        if peer.is_nan() {
+            return format!("[{}]", self.unit.show(ours));
+        }
+        format!("[{} / {}]", self.unit.show(ours), self.unit.show(peer))
+    }
+
+    fn line(&self) -> String {
+        let Row { what, peer, n, .. } = self;
+        format!(
+            "| {what} | {peer} | {} | {} | {} | {} | {n} |",
+            self.aim(),
+            self.ratio(),
+            self.verdict(),
+            self.medians()
+        )
+    }
+
+    /// For the terminal, as soon as it is there.
+    pub(crate) fn short(&self) -> String {
+        let verdict = match self.met() {
+            None => String::new(),
+            Some(met) => format!("  aim {}: {}", self.aim(), if met { "met" } else { "MISSED" }),
+        };
+        format!("  {}: {} {}  against {}{verdict}", self.what, self.ratio(), self.medians(), self.peer)
+    }
+}
+
+/// Everything of one part.
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    pub(crate) title: &'static str,
+    /// What exactly is compared, for somebody who doubts it.
+    pub(crate) explanation: &'static str,
+    pub(crate) rows: Vec<Row>,
+}
+
+const HOW_TO_READ: &str = "\
+Written by the program; do not edit. Each line compares ours with a peer in the same run: the ratio is the median over alternating
+rounds, with the least and the greatest round in parentheses; the medians of both sides stand in brackets, ours first. Times differ from
+machine to machine and from hour to hour, ratios much less. An aim in × is for the ratio, one with a unit for our own median.
+";
+
+/// The whole page, Markdown.
+pub(crate) fn page(
+    machine: &Machine,
+    command: &str,
+    (start, end): (&Moment, &Moment),
+    sections: &[Section],
+) -> String {
+    let mut page = format!("# Benchmark results\n\n{HOW_TO_READ}\n");
+    let took = end.since(start);
+    let _ = write!(
+        page,
+        "- Command: `{command}`, {}, {took:.0} s\n- Machine: {}\n- Compiler: {}\n- Load average (1 min) before and after: {} and {}\n",
+        start.date(),
+        machine.shape(),
+        machine.compiler(),
+        start.load(),
+        end.load(),
+    );
+    for section in sections {
+        let _ = write!(page, "\n## {}\n\n{}\n\n", section.title, section.explanation.trim());
+        page.push_str("| what | peer | aim | ratio | | medians | n |\n|---|---|---|---|---|---|---|\n");
+        for row in &section.rows {
+            page.push_str(&row.line());
+            page.push('\n');
+        }
+    }
+    let (met, aims) = tally(sections);
+    let _ = write!(page, "\n{met} of {aims} aims met.\n");
+    page
+}
+
+/// Aims met, and aims.
+pub(crate) fn tally(sections: &[Section]) -> (usize, usize) {
+    let verdicts: Vec<bool> =
+        sections.iter().flat_map(|section| &section.rows).filter_map(Row::met).collect();
+    (verdicts.iter().filter(|met| **met).count(), verdicts.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(aim: Aim) -> Row {
+        let summary = Summary { ours: 2.5, peer: 2.0, ratio: 1.25, least: 1.1, most: 1.4 };
+        Row { what: "a".into(), peer: "b".into(), aim, unit: Unit::Microseconds, summary, n: "5".into() }
+    }
+
+    #[test]
+    fn an_aim_is_met_by_the_ratio_or_by_our_own_median() {
+        let met = |aim| row(aim).met();
+        assert_eq!(met(Aim::None), None);
+        assert_eq!((met(Aim::Ratio(1.3)), met(Aim::Ratio(1.2))), (Some(true), Some(false)));
+        assert_eq!((met(Aim::AtMost(2.5)), met(Aim::AtMost(2.4))), (Some(true), Some(false)));
+    }
+
+    #[test]
+    fn a_row_reads_like_a_sentence() {
+        let line = "| a | b | ≤ 1.3 × | 1.25 (1.10–1.40) | met | [2.50 µs / 2.00 µs] | 5 |";
+        assert_eq!(row(Aim::Ratio(1.3)).line(), line);
+        assert_eq!(row(Aim::AtMost(3.0)).aim(), "≤ 3 µs");
+    }
+
+    #[test]
+    fn aims_are_counted() {
+        let rows = vec![row(Aim::Ratio(1.0)), row(Aim::Ratio(2.0)), row(Aim::None)];
+        assert_eq!(tally(&[Section { title: "", explanation: "", rows }]), (1, 2));
+    }
+}

@@ -98,9 +98,15 @@ impl Inbox {
                     }
                 }
             }
-            Event::SessionLost | Event::TokenNeeded => {
+            Event::TokenNeeded => {
                 let told = self.queue.iter().any(|slot| slot.event == event);
                 return (!told).then_some(event);
+            }
+            Event::SessionLost => {
+                // One is enough, unless something of a session in between waits behind it, which the next one may repeat.
+                let behind = self.queue.iter().rev().take_while(|slot| slot.event != event);
+                let told = self.queue.iter().any(|slot| slot.event == event);
+                return (!told || behind.into_iter().any(|slot| slot.durable)).then_some(event);
             }
             Event::Dropped { what, count } => {
                 let same =

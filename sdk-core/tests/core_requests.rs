@@ -246,3 +246,23 @@ fn a_close_over_size_fails_the_longest_and_repeats_the_rest() {
     world.authenticate("ann", "s1", true);
     assert_eq!(world.sent_of("spin")[0]["key"], "short");
 }
+
+#[test]
+fn events_that_the_server_will_never_take_are_told() {
+    let mut world = World::online(config());
+    for n in 0..3 {
+        world.command(Command::Track { name: format!("e{n}"), props: "{}".into() });
+    }
+    world.ready(1_000);
+    let batch = world.sent_of("events").remove(0);
+    world.reply(&batch, "analytics", "accepted", json!({"count": 2, "duplicates": 0, "rejected": ["x"]}));
+    let dropped = |count| Event::Dropped { what: castline::Dropped::Analytics, count };
+    assert_eq!(world.answers(), [dropped(1)]);
+    world.command(Command::Track { name: "e".into(), props: "{}".into() });
+    world.ready(1_000);
+    let batch = world.sent_of("events").remove(0);
+    world.reply(&batch, "system", "error", json!({"code": "INVALID_PAYLOAD", "message": "no"}));
+    assert!(world.answers().contains(&dropped(1)));
+    world.pass(60_000);
+    assert!(world.sent_of("events").is_empty(), "it is not tried again");
+}

@@ -209,6 +209,13 @@ impl Queue {
         }
     }
 
+    /// The server will never take the page: it is dropped, and its events counted.
+    pub(crate) fn discard(&mut self, page: u32) -> u64 {
+        let count = self.pages.iter().find(|p| p.number == page).map_or(0, Page::own_events);
+        self.settled(page);
+        count
+    }
+
     /// The page did not arrive, for all we know: the same bytes go out again.
     pub(crate) fn failed(&mut self, page: u32) {
         if let Some(page) = self.pages.iter_mut().find(|p| p.number == page) {

@@ -100,10 +100,11 @@ impl Core {
 
     pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
         match reply {
-            // A captive portal says 200 too; only the server says `accepted`.
-            Ok(reply) if reply.status == 200 && serde_json::from_slice::<Accepted>(reply.body).is_ok() => {
-                self.analytics.settled(page);
-            }
+            Ok(reply) if reply.status == 200 => match serde_json::from_slice::<Accepted>(reply.body) {
+                Ok(accepted) => self.on_page_accepted(page, &accepted),
+                // A captive portal says 200 too; only the server says `accepted`.
+                Err(_) => self.on_page_failed(page, Code::Unknown, 0),
+            },
             Ok(reply) if reply.status == 400 => self.on_page_failed(page, Code::InvalidPayload, 0),
             Ok(reply) => {
                 let seconds = reply.header("retry-after").and_then(|s| s.trim().parse::<u64>().ok());
@@ -113,12 +114,24 @@ impl Core {
         }
     }
 
+    /// The server has taken a batch. What it rejected of it, it will never take.
+    pub(super) fn on_page_accepted(&mut self, page: u32, accepted: &Accepted) {
+        self.analytics.settled(page);
+        self.game_reported &= self.analytics.urgent();
+        if !accepted.rejected.is_empty() {
+            let count = accepted.rejected.len() as u64;
+            self.log(LogLevel::Warn, format!("the server rejected {count} analytics events"));
+            self.event(Event::Dropped { what: Dropped::Analytics, count });
+        }
+    }
+
     /// A batch was refused or got lost. Only `INVALID_PAYLOAD` takes it off the queue; all else repeats it.
     pub(super) fn on_page_failed(&mut self, page: u32, code: Code, retry_after: u64) {
         match code {
             Code::InvalidPayload | Code::MessageTooLarge => {
                 self.log(LogLevel::Error, format!("the server will never take an analytics batch: {code}"));
-                self.analytics.settled(page);
+                let count = self.analytics.discard(page);
+                self.event(Event::Dropped { what: Dropped::Analytics, count });
             }
             // Its socket went: it goes out again with the next.
             Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => self.analytics.failed(page),

@@ -121,9 +121,9 @@ impl Core {
                     self.no_offer_for(number);
                 }
             }
+            // Any reply that is no error takes it off the queue.
             Owner::Page(page) => {
-                self.analytics.settled(page);
-                self.game_reported &= self.analytics.urgent();
+                self.on_page_accepted(page, &serde_json::from_str(payload).unwrap_or_default());
             }
             Owner::Join(game_id) => self.on_joined(&game_id, payload),
             Owner::Bet(request) => {

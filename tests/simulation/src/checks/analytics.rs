@@ -10,7 +10,6 @@ use crate::server::Server;
 #[derive(Debug, Default)]
 struct Tracked {
     process: u32,
-    step: u64,
     /// Lost with a disk or a process, as may be.
     excused: bool,
 }
@@ -22,8 +21,11 @@ pub(super) struct AnalyticsCheck {
     dropped: u64,
     /// What belongs to a former player waits for his own token.
     players_change: bool,
-    /// Steps whose saves of pages and of the player's record have reached the disk.
-    pages_saved: u64,
+    /// Saves of pages by file and step: which events were in them.
+    pages: BTreeMap<(String, u64), Vec<u64>>,
+    /// Events whose page has reached the disk, and the step in which that was asked for.
+    on_disk: BTreeMap<u64, u64>,
+    /// The same of the player's record, which names the pages.
     record_saved: u64,
 }
 
@@ -32,7 +34,7 @@ impl AnalyticsCheck {
         AnalyticsCheck { players_change, ..AnalyticsCheck::default() }
     }
 
-    pub(super) fn input(&mut self, m: Moment, input: &Input<'_>, state: State) {
+    pub(super) fn input(&mut self, input: &Input<'_>, state: State) {
         match input {
             Input::Command(Command::Track { props, .. }) if state != State::Closed => {
                 let digits: String = props
@@ -41,7 +43,7 @@ impl AnalyticsCheck {
                     .take_while(char::is_ascii_digit)
                     .collect();
                 if let Ok(n) = digits.parse() {
-                    self.tracked.insert(n, Tracked { process: self.process, step: m.step, excused: false });
+                    self.tracked.insert(n, Tracked { process: self.process, excused: false });
                 }
             }
             _ => {}
@@ -54,9 +56,20 @@ impl AnalyticsCheck {
         }
     }
 
+    /// The core wants something kept.
+    pub(super) fn save(&mut self, m: Moment, key: &StoreKey, bytes: &[u8]) {
+        if matches!(key, StoreKey::Events(..)) {
+            self.pages.insert((key.file_name(), m.step), numbers(&String::from_utf8_lossy(bytes)));
+        }
+    }
+
     pub(super) fn saved(&mut self, key: &StoreKey, step: u64) {
         match key {
-            StoreKey::Events(..) => self.pages_saved = self.pages_saved.max(step),
+            StoreKey::Events(..) => {
+                for n in self.pages.remove(&(key.file_name(), step)).unwrap_or_default() {
+                    self.on_disk.entry(n).or_insert(step);
+                }
+            }
             StoreKey::Player(_) => self.record_saved = self.record_saved.max(step),
             _ => {}
         }
@@ -64,9 +77,8 @@ impl AnalyticsCheck {
 
     /// What had not reached the disk may be lost with the process.
     pub(super) fn process_dies(&mut self) {
-        let safe = self.pages_saved.min(self.record_saved);
-        for tracked in self.tracked.values_mut().filter(|t| t.process == self.process) {
-            tracked.excused |= tracked.step >= safe;
+        for (n, tracked) in self.tracked.iter_mut().filter(|(_, t)| t.process == self.process) {
+            tracked.excused |= self.on_disk.get(n).is_none_or(|step| *step > self.record_saved);
         }
         self.process += 1;
     }
@@ -94,4 +106,10 @@ impl AnalyticsCheck {
         }
         Ok(())
     }
+}
+
+/// Every `"n":` of a text.
+fn numbers(text: &str) -> Vec<u64> {
+    let after = text.split("\"n\":").skip(1);
+    after.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
 }

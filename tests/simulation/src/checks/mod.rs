@@ -141,7 +141,7 @@ impl Checks {
         self.offers.input(m, before, input, live);
         self.requests.input(m, input);
         self.rooms.input(input);
-        self.analytics.input(m, input, self.link.state);
+        self.analytics.input(input, self.link.state);
         match input {
             Input::Text { text, .. } if live.is_some() => self.wire.received(text),
             Input::Command(Command::Close) => self.link.closing(),
@@ -162,6 +162,9 @@ impl Checks {
             self.judge("requests", verdict);
             let verdict = self.durable.sent(text);
             self.judge("acknowledgement", verdict);
+        }
+        if let Output::Save { key, bytes } = output {
+            self.analytics.save(m, key, bytes);
         }
         if let Output::Event { event, durable } = output {
             self.event(event, *durable, server_time);

@@ -32,6 +32,40 @@ const MAX_QUEUED_BYTES: usize = 2 << 20;
 ///
 /// Share it by `Arc`: every method takes `&self` and may be called from any thread. No method waits for the network; only
 /// [`Client::close`] waits at all. Dropping it closes without waiting.
+///
+/// ```no_run
+/// use castline::{Client, Event, FlagUpdates, Options, Outcome, State};
+/// # mod game {
+/// #     pub fn token() -> Option<String> { None }
+/// #     pub fn show_offer(_: &castline::Offer, _left_ms: i64) {}
+/// #     pub fn hide_offer() {}
+/// #     pub fn offline(_: castline::Cause) {}
+/// #     pub fn frame(_price: &str) -> bool { true }
+/// # }
+///
+/// # fn main() -> Result<(), castline::Error> {
+/// let options = Options::new("https://live.example.com", "2.0.0").data_dir("saves");
+/// let client = Client::connect(options.flag_updates(FlagUpdates::AtBreak))?;
+/// loop {
+///     while let Some(event) = client.poll_event() {
+///         match event {
+///             Event::TokenNeeded => client.set_token(game::token().as_deref())?,
+///             Event::OfferReady { offer } => {
+///                 game::show_offer(&offer, offer.expires_at - client.server_time());
+///                 client.offers().result(&offer.offer_id, Outcome::Shown)?;
+///             }
+///             Event::NoOffer { .. } | Event::OfferExpired { .. } => game::hide_offer(),
+///             Event::StateChanged { state: State::Failed, cause, .. } => game::offline(cause),
+///             _ => {}
+///         }
+///     }
+///     let level_completed = game::frame(client.flags().string("starter_pack_price", "$2.99"));
+///     if level_completed {
+///         client.offers().ready("level_completed")?;
+///     }
+/// }
+/// # }
+/// ```
 pub struct Client {
     shared: Arc<Shared>,
     messages: Sender<Message>,
@@ -206,9 +240,7 @@ impl Client {
 
     /// The host's word on the app's life. After [`Client::close`] it does nothing.
     pub fn lifecycle(&self, what: Lifecycle) {
-        if self.shared.check_alive().is_ok() {
-            // Rare, and too important to be refused for a full queue.
-            self.shared.force_command();
+        if self.shared.check_alive().is_ok() && self.shared.begin_urgent().is_ok() {
             let _ = self.post(Message::Lifecycle(what));
         }
     }

@@ -226,6 +226,11 @@ impl Shared {
         take_one(&self.commands, MAX_COMMANDS)
     }
 
+    /// The same for what is rare and must not be refused because a game sends too much.
+    pub(crate) fn begin_urgent(&self) -> Result<(), Error> {
+        take_one(&self.commands, 2 * MAX_COMMANDS)
+    }
+
     /// One more command, whatever waits.
     pub(crate) fn force_command(&self) {
         self.commands.fetch_add(1, Ordering::AcqRel);

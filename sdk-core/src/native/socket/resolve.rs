@@ -1,5 +1,6 @@
 //! Names to addresses, without holding up the loop: `getaddrinfo` may block for many seconds, so it runs in a short-lived
-//! thread. At most one such thread is alive; a second question for the same name waits for the first one's answer.
+//! thread. Each socket asks anew, for the network may be another one by now; but at most [`MAX_LOOKUPS`] such threads are
+//! alive, and beyond that a question waits for an earlier one's answer.
 
 use std::fmt;
 use std::io;
@@ -11,6 +12,9 @@ use mio::Waker;
 
 /// More addresses than this are not tried: at 250 ms each, the handshake's bound would be over.
 const MAX_ADDRESSES: usize = 16;
+
+/// Questions under way at once: the last one, and two that hang on a network that went away.
+const MAX_LOOKUPS: usize = 3;
 
 /// Finds a host's addresses. May block: it is called on a thread of its own.
 pub trait Resolve: Send + Sync + fmt::Debug {
@@ -38,56 +42,87 @@ struct Lookup {
     answer: Receiver<io::Result<Vec<SocketAddr>>>,
 }
 
-/// The one question that is under way.
+/// The questions that are under way.
 #[derive(Debug)]
 pub(crate) struct Lookups {
     resolver: Arc<dyn Resolve>,
     waker: Arc<Waker>,
-    lookup: Option<Lookup>,
+    lookups: Vec<Lookup>,
+    /// Whose addresses [`Lookups::answer`] gives.
+    host: String,
+    port: u16,
 }
 
 impl Lookups {
     pub(crate) fn new(resolver: Arc<dyn Resolve>, waker: Arc<Waker>) -> Lookups {
-        Lookups { resolver, waker, lookup: None }
+        Lookups { resolver, waker, lookups: Vec::new(), host: String::new(), port: 0 }
     }
 
-    /// Asks, unless the same question is already open. The waker is woken when there is an answer.
+    /// Asks for a host's addresses. The waker is woken when there is an answer.
     ///
     /// # Errors
-    /// Another name is still being looked up, or no thread could be started.
+    /// All threads hang on other names, or none could be started.
     pub(crate) fn ask(&mut self, host: &str, port: u16) -> io::Result<()> {
-        if let Some(open) = &self.lookup {
-            if open.host == host && open.port == port {
-                return Ok(());
-            }
-            // The system's resolver is stuck on another name; a second thread would only pile up behind it.
-            match open.answer.try_recv() {
-                Err(TryRecvError::Empty) => return Err(io::ErrorKind::ResourceBusy.into()),
-                _ => self.lookup = None,
-            }
+        (self.host, self.port) = (host.to_owned(), port);
+        // An answer that nobody waited for is from another time, perhaps from another network.
+        self.lookups.retain(|old| matches!(old.answer.try_recv(), Err(TryRecvError::Empty)));
+        if self.lookups.len() == MAX_LOOKUPS {
+            let same = self.lookups.iter().any(|old| old.host == host && old.port == port);
+            return if same { Ok(()) } else { Err(io::ErrorKind::ResourceBusy.into()) };
         }
         let (sender, answer) = channel();
         let (resolver, waker, name) = (Arc::clone(&self.resolver), Arc::clone(&self.waker), host.to_owned());
         std::thread::Builder::new().name("castline-dns".to_owned()).spawn(move || {
+            let _waking = Waking(waker);
+            // Declared later, so that it is gone when a panic's way out wakes the loop.
+            let sender = sender;
             let found = resolver.resolve(&name, port);
             // The loop may have ended meanwhile; then nobody wants to know.
             let _ = sender.send(found);
-            let _ = waker.wake();
         })?;
-        self.lookup = Some(Lookup { host: host.to_owned(), port, answer });
+        self.lookups.push(Lookup { host: host.to_owned(), port, answer });
         Ok(())
     }
 
-    /// The answer, once: address families alternating, the system's first choice first.
+    /// The answer to the last question, once: address families alternating, the system's first choice first. A failure counts
+    /// when nobody is left who could do better.
     pub(crate) fn answer(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
-        let answer = match self.lookup.as_ref()?.answer.try_recv() {
-            Ok(answer) => answer,
-            Err(TryRecvError::Empty) => return None,
-            // The resolver panicked.
-            Err(TryRecvError::Disconnected) => Err(io::ErrorKind::Other.into()),
-        };
-        self.lookup = None;
-        Some(answer.map(|found| alternate(&found)))
+        let mut failure = None;
+        let mut at = 0;
+        while at < self.lookups.len() {
+            let lookup = &self.lookups[at];
+            if lookup.host != self.host || lookup.port != self.port {
+                at += 1;
+                continue;
+            }
+            match lookup.answer.try_recv() {
+                Err(TryRecvError::Empty) => at += 1,
+                Ok(Ok(found)) => {
+                    self.lookups.remove(at);
+                    return Some(Ok(alternate(&found)));
+                }
+                Ok(Err(error)) => {
+                    self.lookups.remove(at);
+                    failure = Some(error);
+                }
+                // The resolver panicked.
+                Err(TryRecvError::Disconnected) => {
+                    self.lookups.remove(at);
+                    failure = Some(io::ErrorKind::Other.into());
+                }
+            }
+        }
+        let left = self.lookups.iter().any(|l| l.host == self.host && l.port == self.port);
+        if left { None } else { failure.map(Err) }
+    }
+}
+
+/// Wakes the loop when the lookup is over, also by a panic.
+struct Waking(Arc<Waker>);
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        let _ = self.0.wake();
     }
 }
 
@@ -112,6 +147,8 @@ pub(crate) fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU16, Ordering};
+
     use super::*;
 
     #[test]
@@ -123,5 +160,38 @@ mod tests {
         assert_eq!(alternate(&found), addrs(&["1.1.1.1:1", "[::1]:1", "2.2.2.2:1"]));
         assert_eq!(alternate(&[]), addrs(&[]));
         assert_eq!(alternate(&vec!["1.1.1.1:1".parse().unwrap(); 99]).len(), MAX_ADDRESSES);
+    }
+
+    #[derive(Debug, Default)]
+    struct Counting(AtomicU16);
+
+    impl Resolve for Counting {
+        fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                2 => panic!("even this is told"),
+                n => Ok(vec![SocketAddr::from(([127, 0, 0, 1], n))]),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_waited_for_is_not_kept_for_the_next_socket() {
+        let mut poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let mut lookups = Lookups::new(Arc::new(Counting::default()), waker);
+        let mut wait = || {
+            let mut events = mio::Events::with_capacity(4);
+            poll.poll(&mut events, Some(std::time::Duration::from_secs(20))).unwrap();
+            assert!(!events.is_empty(), "no answer woke the loop");
+        };
+        lookups.ask("game.test", 1).unwrap();
+        wait();
+        lookups.ask("game.test", 1).unwrap();
+        wait();
+        assert_eq!(lookups.answer().unwrap().unwrap()[0].port(), 1, "the second question's");
+        assert!(lookups.answer().is_none(), "once");
+        lookups.ask("game.test", 1).unwrap();
+        wait();
+        assert!(lookups.answer().unwrap().is_err());
     }
 }

@@ -67,8 +67,8 @@ pub(crate) fn span(time: Duration) -> String {
     let micros = time.as_micros();
     match micros {
         0..1_000 => format!("{micros} µs"),
-        1_000..100_000 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
-        100_000..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000..99_950 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        99_950..1_000_000 => format!("{} ms", micros / 1_000),
         _ => format!("{:.2} s", time.as_secs_f64()),
     }
 }

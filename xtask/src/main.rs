@@ -1,6 +1,6 @@
 //! The chores of the project, written in Rust so that they are the same on every machine: `cargo xtask <what>`.
 //!
-//! Each chore is a file: [`test`] is the one test command, [`setup`] installs what it needs. This file knows only the command line.
+//! Each chore is a file: [`mod@test`] is the one test command, [`mod@setup`] installs what it needs. This file knows only the command line.
 
 mod process;
 mod repository;

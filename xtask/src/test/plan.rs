@@ -61,7 +61,7 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             "lints",
             &[Tool::Clippy],
             vec![
-                cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
+                cargo("clippy --workspace --all-targets --all-features --keep-going -- -D warnings"),
                 // The core as the other faces build it: no driver.
                 cargo("clippy --package castline --no-default-features -- -D warnings"),
             ],
@@ -74,7 +74,7 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
         check(
             "docs",
             &[],
-            vec![cargo("doc --workspace --all-features --no-deps").env("RUSTDOCFLAGS", "-D warnings")],
+            vec![cargo("doc --workspace --all-features --no-deps --keep-going").env("RUSTDOCFLAGS", "-D warnings")],
         ),
         Step { name: "tests", needs: &[], action: Action::Tests(cargo("test --workspace --no-fail-fast")) },
         Step { name: "simulation", needs: &[], action: simulate(&["--seeds", &seeds.to_string()]) },

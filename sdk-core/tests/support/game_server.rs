@@ -112,7 +112,7 @@ impl<S: Read + Write> Session<S> {
         self.send(json!({"channel": channel, "type": kind, "payload": payload, "re": to["id"]}));
     }
 
-    /// The next message but for heartbeats, which are answered; `None` at the end.
+    /// The next message; `None` at the end. Heartbeats are answered here, and returned only where an acknowledgement rides on one.
     pub fn next(&mut self) -> Option<Value> {
         loop {
             let message: Value = match self.ws.read().ok()? {
@@ -123,6 +123,9 @@ impl<S: Read + Write> Session<S> {
                 return Some(message);
             }
             self.reply(&message, "system", "pong", json!({"serverTime": now()}));
+            if !message["ack"].is_null() {
+                return Some(message);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use tungstenite::{Message, Utf8Bytes, WebSocket};
 use super::mailbox::{Mail, Mailbox};
 
 /// Bytes read at once. Idle connections keep a buffer of this size.
-const READ_BUFFER: usize = 4_096;
+const READ_BUFFER: usize = 2_048;
 /// Replies to messages that came together are written together, up to this.
 const WRITE_BUFFER: usize = 4_096;
 /// How long the peer may take to answer our close.

@@ -272,8 +272,8 @@ impl Parts {
         let (stop, stopped) = watch::channel(false);
         let max = settings.limits.connections;
         tokio::spawn(listener::accept(players, http::players(app.clone()), tls, max, stopped.clone()));
-        tokio::spawn(listener::accept(operators, http::operators(app), None, 256, stopped));
-        tokio::spawn(sweep(engine.clone(), settings.clone()));
+        tokio::spawn(listener::accept(operators, http::operators(app), None, 256, stopped.clone()));
+        tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
         Ok(Parts { addresses, engine, gateway, store, stop, settings })
     }
 
@@ -310,12 +310,15 @@ impl Parts {
     }
 }
 
-async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>) {
+async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Receiver<bool>) {
     let period = Duration::from_millis(settings.timers.sweep.max(10));
     let reload = Duration::from_millis(settings.timers.flags_cache.max(10));
     let mut reloaded = std::time::Instant::now();
     loop {
-        tokio::time::sleep(period).await;
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            () = listener::stopped(&mut stop) => return,
+        }
         if let Err(failure) = engine.sweep().await {
             tracing::error!(?failure, "a sweep failed");
         }

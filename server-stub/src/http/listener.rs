@@ -96,7 +96,8 @@ pub(crate) async fn accept(
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Returns when the server is to stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

@@ -1,127 +1,20 @@
-//! Tokens, sockets, the handshake, liveness and the app's life: when to connect, when to give up, when to wait.
+//! Sockets, the handshake and liveness: when to connect, when to give up, when to wait.
 
-use crate::event::{Cause, Lifecycle, State};
-use crate::io::{HttpFailure, HttpReply, LogLevel, Method, Output, SocketId, TokenId};
-use crate::protocol::limits::{BACKGROUND_GRACE_MS, CLIENT_HANDSHAKE_MS, PROBE_TIMEOUT_MS, STABLE_AFTER_MS};
+use crate::event::{Cause, State};
+use crate::io::{LogLevel, Output, SocketId};
+use crate::protocol::limits::{CLIENT_HANDSHAKE_MS, STABLE_AFTER_MS};
 use crate::protocol::messages::{Authenticate, Connected, Message, Reconnect, Resume};
 use crate::protocol::{CloseAction, CloseCode, Envelope, encode};
 use crate::session::backoff;
 use crate::session::link::{Halt, Phase};
 use crate::session::timers::Timer;
-use crate::session::token::Asked;
 
-use super::{Core, Purpose};
+use super::Core;
 
 /// A server's word on when to come back is believed up to this.
 const MAX_SERVER_DELAY_MS: u64 = 600_000;
-/// The bound on `POST /auth/telegram`.
-const TELEGRAM_TIMEOUT_MS: u32 = 10_000;
 
 impl Core {
-    // ---- the token ----
-
-    /// Asks for a token, once at a time. A failing provider is asked again when `Timer::Token` is over.
-    fn want_token(&mut self) {
-        if self.tokens.asked().is_some() || self.timers.get(Timer::Token).is_some() {
-            return;
-        }
-        if let Some(init_data) = self.config.telegram_init_data.clone() {
-            let headers = vec![("authorization", format!("tma {init_data}"))];
-            let url = format!("{}/auth/telegram", self.config.base_url());
-            let http =
-                self.http(Purpose::Telegram, Method::Post, url, headers, String::new(), TELEGRAM_TIMEOUT_MS);
-            self.tokens.ask(Asked::Telegram(http));
-        } else {
-            let ticket = self.tokens.next_ticket();
-            self.tokens.ask(Asked::Game(ticket));
-            self.out.push_back(Output::FetchToken { ticket });
-        }
-    }
-
-    pub(super) fn on_token(&mut self, ticket: TokenId, token: Option<&str>) {
-        if self.tokens.asked() != Some(Asked::Game(ticket)) {
-            return;
-        }
-        match token {
-            Some(token) if crate::command::check_token(token).is_ok() => self.put_token(token.to_owned()),
-            Some(_) => {
-                self.log(LogLevel::Error, "the provider's token is not 1 to 3,072 visible ASCII characters");
-                self.no_token();
-            }
-            None => self.no_token(),
-        }
-    }
-
-    /// `set_token`: answers an open question, or replaces the token for the next connection.
-    pub(super) fn set_token(&mut self, token: Option<String>) {
-        match token {
-            Some(token) => self.put_token(token),
-            None if self.tokens.asked().is_some() => self.no_token(),
-            None => {}
-        }
-    }
-
-    fn put_token(&mut self, token: String) {
-        self.tokens.put(token, self.clock.t());
-        self.timers.stop(Timer::Token);
-        if self.link.halt.is_some_and(|halt| halt.cause == Cause::Auth) {
-            self.link.halt = None;
-            self.tokens.refusals = 0;
-        }
-        self.adopt_first_player();
-    }
-
-    fn no_token(&mut self) {
-        let unit = self.rng.unit();
-        let wait = self.tokens.none_to_be_had(unit);
-        self.timers.set(Timer::Token, Some(self.clock.t() + wait));
-    }
-
-    pub(super) fn on_telegram(&mut self, reply: Result<HttpReply<'_>, HttpFailure>) {
-        #[derive(serde::Deserialize)]
-        struct Answer {
-            token: String,
-        }
-        match reply {
-            Ok(reply) if reply.status == 200 => match serde_json::from_slice::<Answer>(reply.body) {
-                Ok(answer) if crate::command::check_token(&answer.token).is_ok() => {
-                    self.put_token(answer.token)
-                }
-                _ => self.no_token(),
-            },
-            // Telegram's word is refused or too old; only a new start of the Mini App brings another.
-            Ok(reply) if reply.status == 401 || reply.status == 403 => {
-                self.no_token();
-                self.fail_auth();
-            }
-            _ => self.no_token(),
-        }
-    }
-
-    /// `auth_failed`; close 4001 follows, but on this connection nothing else is to be had.
-    pub(super) fn on_auth_failed(&mut self, reason: &str) {
-        self.log(LogLevel::Warn, format!("the server refused the token: {reason}"));
-        if let Some(socket) = self.link.socket() {
-            self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
-            self.on_socket_closed(socket, CloseCode::AUTH_FAILED, None);
-        }
-    }
-
-    /// The server refused the token: one fresh one, one more try.
-    fn on_token_refused(&mut self) {
-        self.tokens.refused();
-        if self.tokens.refusals >= 2 {
-            self.fail_auth();
-        } else {
-            self.reconnect_after(0);
-        }
-    }
-
-    fn fail_auth(&mut self) {
-        self.link.halt = Some(Halt::new(State::Failed, Cause::Auth, CloseCode::AUTH_FAILED));
-        self.end_break();
-    }
-
     // ---- opening ----
 
     pub(super) fn settle_connection(&mut self) {
@@ -242,7 +135,7 @@ impl Core {
     }
 
     /// What the end of any socket entails. True when the connection had been up long enough to count.
-    fn leave_socket(&mut self) -> bool {
+    pub(super) fn leave_socket(&mut self) -> bool {
         let up = self.link.online().map(|_| self.clock.t() - self.link.online_since);
         let stable = up.is_some_and(|ms| ms >= STABLE_AFTER_MS);
         if stable {
@@ -257,7 +150,7 @@ impl Core {
     }
 
     /// Back-off, but not below `at_least` ms.
-    fn reconnect_after(&mut self, at_least: u64) {
+    pub(super) fn reconnect_after(&mut self, at_least: u64) {
         let unit = self.rng.unit();
         let delay = backoff::delay(self.link.attempt, unit).max(at_least);
         self.link.attempt = self.link.attempt.saturating_add(1);
@@ -284,7 +177,7 @@ impl Core {
     }
 
     /// Try now, unless the server said when.
-    fn try_now(&mut self) {
+    pub(super) fn try_now(&mut self) {
         self.link.attempt = 0;
         if self.link.phase != Phase::Backoff {
             return;
@@ -332,7 +225,7 @@ impl Core {
     }
 
     /// Is the socket still there? Answer within 2 s.
-    fn probe(&mut self) {
+    pub(super) fn probe(&mut self) {
         self.ping(true);
         self.timers.set(Timer::PingTimeout, self.heartbeat.dead_at());
     }
@@ -354,104 +247,6 @@ impl Core {
         if dead && self.link.online().is_some() {
             self.log(LogLevel::Warn, "a ping was not answered: the socket is dead");
             self.give_up_socket(Cause::Network);
-        }
-    }
-
-    // ---- the app's life ----
-
-    pub(super) fn on_lifecycle(&mut self, what: Lifecycle) {
-        match what {
-            Lifecycle::Foreground => self.on_foreground(),
-            Lifecycle::Background => self.on_background(),
-            Lifecycle::NetworkChanged => {
-                self.link.network = true;
-                self.on_maybe_new_path();
-                self.flag_fetch.on_network(self.clock.t());
-            }
-            Lifecycle::NetworkLost => {
-                self.link.network = false;
-                // Nothing is tried until there is one again, and then at once.
-                if self.link.phase == Phase::Backoff {
-                    self.link.phase = Phase::Idle;
-                    self.timers.stop(Timer::Reconnect);
-                }
-            }
-        }
-    }
-
-    fn on_foreground(&mut self) {
-        let was_away = std::mem::take(&mut self.link.background);
-        self.timers.stop(Timer::Grace);
-        if self.link.is_dormant() {
-            self.link.halt = None;
-        }
-        // The server has dropped a connection that was silent for so long: asking would only cost time.
-        if self.link.online().is_some() && self.heartbeat.silence(self.clock.t()) > self.dead_after {
-            self.give_up_socket(Cause::Network);
-        }
-        self.on_maybe_new_path();
-        if was_away {
-            self.flag_fetch.on_foreground(self.clock.t());
-        }
-    }
-
-    /// Foreground or another network: a live socket is probed, a dead one replaced at once.
-    fn on_maybe_new_path(&mut self) {
-        match self.link.phase {
-            Phase::Online(_) if !self.heartbeat.is_probing() => self.probe(),
-            Phase::Opening(_) | Phase::Handshake(_) => {
-                // It may be dialling on a network that is gone.
-                let soon = self.clock.t() + PROBE_TIMEOUT_MS;
-                let bound = self.timers.get(Timer::Handshake).map_or(soon, |at| at.min(soon));
-                self.timers.set(Timer::Handshake, Some(bound));
-            }
-            _ => {}
-        }
-        self.try_now();
-    }
-
-    fn on_background(&mut self) {
-        if std::mem::replace(&mut self.link.background, true) {
-            return;
-        }
-        self.flush_now();
-        self.save_all();
-        if self.link.socket().is_some() {
-            self.timers.set(Timer::Grace, Some(self.clock.t() + BACKGROUND_GRACE_MS));
-        } else {
-            self.go_dormant_in_background();
-        }
-    }
-
-    pub(super) fn on_grace_over(&mut self) {
-        if !self.link.background {
-            return;
-        }
-        if let Some(socket) = self.link.socket() {
-            if self.link.online().is_some() {
-                self.flush_now();
-                self.send_batches(socket);
-                self.send_ack();
-            }
-            self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
-            self.leave_socket();
-        }
-        self.go_dormant_in_background();
-    }
-
-    fn go_dormant_in_background(&mut self) {
-        if self.link.halt.is_none() {
-            self.link.phase = Phase::Idle;
-            self.timers.stop(Timer::Reconnect);
-            self.link.halt = Some(Halt::new(State::Dormant, Cause::Background, 0));
-        }
-    }
-
-    /// In background no lost socket is replaced.
-    pub(super) fn settle_background(&mut self) {
-        if self.link.background && self.link.socket().is_none() {
-            self.timers.stop(Timer::Grace);
-            self.go_dormant_in_background();
         }
     }
 }

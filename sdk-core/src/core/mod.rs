@@ -2,7 +2,7 @@
 //!
 //! [`Core::handle`] takes one [`Input`], lets the part that it concerns note it, fires the timers that are due, and then
 //! *settles*: looks at the whole state and does what is now to be done. Settling is idempotent, so a spurious wake is harmless
-//! and no path can forget a step. The files of this folder are the steps: `connection` (tokens, sockets, handshake, liveness),
+//! and no path can forget a step. The files of this folder are the steps: `token`, `connection` (sockets, handshake, liveness), `lifecycle`,
 //! `inbound` (messages), `outbound` (requests and the envelope), `offers`, `flags`, `analytics`, `identity` (persistence and
 //! players), `rooms`, `bets`, `commands` (the game's calls).
 
@@ -13,9 +13,11 @@ mod connection;
 mod flags;
 mod identity;
 mod inbound;
+mod lifecycle;
 mod offers;
 mod outbound;
 mod rooms;
+mod token;
 
 use std::collections::VecDeque;
 

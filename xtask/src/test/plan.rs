@@ -74,7 +74,10 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
         check(
             "docs",
             &[],
-            vec![cargo("doc --workspace --all-features --no-deps --keep-going").env("RUSTDOCFLAGS", "-D warnings")],
+            vec![
+                cargo("doc --workspace --all-features --no-deps --keep-going")
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            ],
         ),
         Step { name: "tests", needs: &[], action: Action::Tests(cargo("test --workspace --no-fail-fast")) },
         Step { name: "simulation", needs: &[], action: simulate(&["--seeds", &seeds.to_string()]) },

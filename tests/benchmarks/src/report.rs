@@ -83,14 +83,14 @@ impl Row {
     }
 
     fn ratio(&self) -> String {
-        let Summary { ratio, least, most, .. } = self.summary;
+        let Summary { ratio, low, high, .. } = self.summary;
         if ratio.is_nan() {
             return "–".to_owned();
         }
-        if least == most {
+        if low == high {
             return format!("{ratio:.2}");
         }
-        format!("{ratio:.2} ({least:.2}–{most:.2})")
+        format!("{ratio:.2} ({low:.2}–{high:.2})")
     }
 
     fn medians(&self) -> String {
@@ -133,8 +133,8 @@ pub(crate) struct Section {
 
 const HOW_TO_READ: &str = "\
 Written by the program; do not edit. Each line compares ours with a peer in the same run: the ratio is the median over alternating
-rounds, with the least and the greatest round in parentheses; the medians of both sides stand in brackets, ours first. Times differ from
-machine to machine and from hour to hour, ratios much less. An aim in × is for the ratio, one with a unit for our own median.
+rounds, with the range in parentheses that half of the rounds lie in; the medians of both sides stand in brackets, ours first. Times
+differ from machine to machine and from hour to hour, ratios much less. An aim in × is for the ratio, one with a unit for our own median.
 ";
 
 /// The whole page, Markdown.
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn row(aim: Aim) -> Row {
-        let summary = Summary { ours: 2.5, peer: 2.0, ratio: 1.25, least: 1.1, most: 1.4 };
+        let summary = Summary { ours: 2.5, peer: 2.0, ratio: 1.25, low: 1.1, high: 1.4 };
         Row { what: "a".into(), peer: "b".into(), aim, unit: Unit::Microseconds, summary, n: "5".into() }
     }
 

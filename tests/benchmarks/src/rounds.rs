@@ -17,8 +17,9 @@ pub(crate) struct Summary {
     pub(crate) peer: f64,
     /// The median of the rounds' ratios, not the ratio of the medians.
     pub(crate) ratio: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+    /// The ratios' quartiles: half of the rounds lie between them.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 impl Sides {
@@ -28,8 +29,8 @@ impl Sides {
             ours: median(&self.ours),
             peer: median(&self.peer),
             ratio: median(&ratios),
-            least: ratios.iter().copied().fold(f64::INFINITY, f64::min),
-            most: ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            low: quantile(&ratios, 0.25),
+            high: quantile(&ratios, 0.75),
         }
     }
 }
@@ -114,7 +115,7 @@ mod tests {
         let sides = Sides { ours: vec![2.0, 6.0, 2.2], peer: vec![1.0, 3.0, 1.0] };
         let summary = sides.summary();
         assert_eq!((summary.ours, summary.peer, summary.ratio), (2.2, 1.0, 2.0));
-        assert_eq!((summary.least, summary.most), (2.0, 2.2));
+        assert_eq!((summary.low, summary.high), (2.0, 2.2));
     }
 
     #[test]

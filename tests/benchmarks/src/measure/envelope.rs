@@ -16,7 +16,7 @@ A message of 300 bytes, with a payload of eight members. Ours: `Envelope::decode
 text, and `Envelope::encode`. The peer: `serde_json` to a `Value` and back to text, without any check.";
 
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
-    let (count, batch) = (effort.pick(7, 31), Duration::from_millis(effort.pick(2, 5)));
+    let (count, batch) = (effort.pick(21, 151), Duration::from_millis(1));
     let text = typical_message();
     let envelope = Envelope::decode(&text)?;
     let value: Value = serde_json::from_str(&text)?;

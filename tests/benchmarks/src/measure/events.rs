@@ -21,7 +21,7 @@ numbers) at work; per event. The peers move the same events through a bare queue
 const EVENTS: usize = 64;
 
 pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
-    let (count, batch) = (effort.pick(7, 31), Duration::from_millis(effort.pick(2, 5)));
+    let (count, batch) = (effort.pick(21, 151), Duration::from_millis(1));
     let row = |what: &str, peer: &str, aim, sides: Sides| {
         let (what, peer, n) =
             (what.to_owned(), peer.to_owned(), format!("{count} rounds of {batch:?} a side"));

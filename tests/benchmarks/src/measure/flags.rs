@@ -96,7 +96,7 @@ pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
     let absent: Vec<String> = (0..100).map(|n| format!("feature_absent_{n}")).collect();
     let mut rows = Vec::new();
     let row = |what: &str, peer: &str, aim, ours: &mut dyn FnMut(), theirs: &mut dyn FnMut()| {
-        let (count, batch) = (effort.pick(7, 31), Duration::from_millis(effort.pick(2, 5)));
+        let (count, batch) = (effort.pick(21, 151), Duration::from_millis(1));
         let sides = rounds::nanoseconds(count, batch, ours, theirs)?;
         let summary = sides.summary();
         let (what, peer, n) =

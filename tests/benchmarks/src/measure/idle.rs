@@ -82,7 +82,7 @@ impl Watch {
             (self.connected.switches()? - self.switches, self.since.elapsed().as_secs_f64());
         ensure!(self.connected.client.state() == State::Online, "the idle client lost its connection");
         let nan = f64::NAN;
-        let summary = Summary { ours: woken / seconds * 60.0, peer: nan, ratio: nan, least: nan, most: nan };
+        let summary = Summary { ours: woken / seconds * 60.0, peer: nan, ratio: nan, low: nan, high: nan };
         let rows = vec![Row {
             what: "wake-ups of an idle client's thread, per minute".to_owned(),
             peer: "–".to_owned(),

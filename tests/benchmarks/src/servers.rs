@@ -20,7 +20,7 @@ use crate::wire::{Head, JWT_SECRET};
 
 /// The same for all, and the gateway's own.
 const BACKLOG: u32 = 4_096;
-/// What the raw echo reads at once: as much as the gateway's sockets.
+/// What the raw echo reads at once.
 const READ_BUFFER: usize = 4_096;
 /// Flags of the whole server, as many as its budget of 2 KB takes with values of this size.
 const FLAGS: usize = 20;

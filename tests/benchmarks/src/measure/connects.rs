@@ -8,9 +8,10 @@ use crate::rounds::alternate;
 use crate::servers::Kind;
 
 const EXPLANATION: &str = "\
-3,200 players connect at the same moment: TCP, upgrade, `authenticate`, until each has `authenticated` (its session is on disk by then). The whole server with its
-default limits and one worker thread; the crowd's one thread shares the machine with it. The peer: as many connections to a TCP echo on tokio, until each has its first 300
-bytes back. From one round to the next the server keeps its database.";
+3,200 players connect at the same moment: TCP, upgrade, `authenticate`, until each has `authenticated` (its session is
+on disk by then). The whole server with its default limits and one worker thread; the crowd's one thread shares the
+machine with it. The peer: as many connections to a TCP echo on tokio, until each has its first 300 bytes back. From one
+round to the next the server keeps its database.";
 
 const CONNECTIONS: usize = 3_200;
 

@@ -12,8 +12,9 @@ use crate::rounds::{self, Sides};
 use crate::wire::typical_message;
 
 const EXPLANATION: &str = "\
-A message of 300 bytes, with a payload of eight members. Ours: `Envelope::decode`, which checks length, depth and numbers and leaves the payload as
-text, and `Envelope::encode`. The peer: `serde_json` to a `Value` and back to text, without any check.";
+A message of 300 bytes, with a payload of eight members. Ours: `Envelope::decode`, which checks length, depth and
+numbers and leaves the payload as text, and `Envelope::encode`. The peer: `serde_json` to a `Value` and back to text,
+without any check.";
 
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
     let (count, batch) = (effort.pick(21, 151), Duration::from_millis(1));

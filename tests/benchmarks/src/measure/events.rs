@@ -14,9 +14,10 @@ use crate::report::{Aim, Row, Section, Unit};
 use crate::rounds::{self, Sides};
 
 const EXPLANATION: &str = "\
-An empty `poll_event` of a connected client; the peer is an uncontended `Mutex<VecDeque<Event>>`, locked, asked and unlocked. Then 64 events of
-300 bytes through the inbox: pushed as the driver does, popped as the game's poll does, with the rules of the inbox (joining, bounds, running
-numbers) at work; per event. The peers move the same events through a bare queue without any rule.";
+An empty `poll_event` of a connected client; the peer is an uncontended `Mutex<VecDeque<Event>>`, locked, asked and
+unlocked. Then 64 events of 300 bytes through the inbox: pushed as the driver does, popped as the game's poll does, with
+the rules of the inbox (joining, bounds, running numbers) at work; per event. The peers move the same events through a
+bare queue without any rule.";
 
 const EVENTS: usize = 64;
 

@@ -15,10 +15,10 @@ use crate::report::{Aim, Row, Section, Unit};
 use crate::rounds;
 
 const EXPLANATION: &str = "\
-A getter on a snapshot with 1 flag and with 200, half of them booleans and half texts. The peer is a `HashMap<String, _>` with the same
-names and values, asked in the same way: `get`, match the type, else the default. \"In turn\" reads all flags one after the other; in the line
-\"200 against 1\" both sides are ours and read the same one flag. `client.flags()` takes the current snapshot anew for each read; its peer is the
-same map behind a `Mutex`.";
+A getter on a snapshot with 1 flag and with 200, half of them booleans and half texts. The peer is a `HashMap<String,
+_>` with the same names and values, asked in the same way: `get`, match the type, else the default. \"In turn\" reads
+all flags one after the other; in the line \"200 against 1\" both sides are ours and read the same one flag.
+`client.flags()` takes the current snapshot anew for each read; its peer is the same map behind a `Mutex`.";
 
 /// As a game without a library would hold it.
 enum Value {

@@ -16,8 +16,8 @@ use crate::servers::Kind;
 use crate::wire;
 
 const EXPLANATION: &str = "\
-How often the client's thread woke up while the game did nothing but hold the connection, for a minute: the kernel's count of its voluntary context switches. The heartbeat is
-one ping in 30 s of silence and its answer. For information.";
+How often the client's thread woke up while the game did nothing but hold the connection, for a minute: the kernel's
+count of its voluntary context switches. The heartbeat is one ping in 30 s of silence and its answer. For information.";
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The name of the driver's thread, as the kernel knows it.

@@ -8,9 +8,10 @@ use crate::rounds::Sides;
 use crate::servers::Kind;
 
 const EXPLANATION: &str = "\
-Memory of the server's process (proportional set size, which leaves out what the kernel keeps for a socket on either side) with so many idle connections more than 100, divided by
-their number. Ours: the whole server with its default limits; every connection was upgraded and authenticated as a player of its own. The peer: a TCP echo on tokio with a read
-buffer of 4 KiB for each connection, each of which has echoed 300 bytes.";
+Memory of the server's process (proportional set size, which leaves out what the kernel keeps for a socket on either
+side) with so many idle connections more than 100, divided by their number. Ours: the whole server with its default
+limits; every connection was upgraded and authenticated as a player of its own. The peer: a TCP echo on tokio, each
+connection with a read buffer of 4 KiB (the gateway's are smaller), each of which has echoed 300 bytes.";
 
 const WARM: usize = 100;
 /// Below what the server lets in at once, and gentle enough for its limit on the handshake's time.

@@ -19,11 +19,13 @@ use crate::servers::Kind;
 use crate::wire::typical_message;
 
 const EXPLANATION: &str = "\
-The typical message of 300 bytes on one connection over loopback, servers in processes of their own with one worker thread each. The socket code of both
-ends: the driver's `Sockets` on a poller, as the driver's thread runs it, against the gateway's socket code with a handler that sends every text
-back. The peer: the same poller and thread with a plain non-blocking TCP stream, against a TCP echo on tokio. Blocks of the two alternate; of
-each block the median (and, below, the 99th percentile) counts. The last line is for information and compares unlike things: a whole `Client::request` through the game's thread,
-the driver's thread, the gateway and the engine (which answers `UNKNOWN_MESSAGE_TYPE`), until the game's thread polls the answer.";
+The typical message of 300 bytes on one connection over loopback, servers in processes of their own with one worker
+thread each. The socket code of both ends: the driver's `Sockets` on a poller, as the driver's thread runs it, against
+the gateway's socket code with a handler that sends every text back. The peer: the same poller and thread with a plain
+non-blocking TCP stream, against a TCP echo on tokio. Blocks of the two alternate; of each block the median (and, below,
+the 99th percentile) counts. The last line is for information and compares unlike things: a whole `Client::request`
+through the game's thread, the driver's thread, the gateway and the engine (which answers `UNKNOWN_MESSAGE_TYPE`), until
+the game's thread polls the answer.";
 
 const LIMITS: Limits =
     Limits { max_message: 16_384, max_queued: 1 << 20, binary: Binary::Refuse, sub_protocol: None };

@@ -53,6 +53,9 @@ impl Disk {
                 None
             }
         };
+        if lock.is_some() {
+            sweep(&dir);
+        }
         Ok(Disk { dir, _lock: lock, failing: false })
     }
 
@@ -96,6 +99,15 @@ impl Disk {
 
     fn path(&self, key: &StoreKey) -> PathBuf {
         self.dir.join(key.file_name())
+    }
+}
+
+/// Removes what a process that died left half-written: no later save need ever come to the same name.
+fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "tmp") {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -209,6 +221,21 @@ mod tests {
         }
         assert!(disk.save(&StoreKey::Boot, b"a new one"));
         assert_eq!(disk.load(&StoreKey::Boot).as_deref(), Some(&b"a new one"[..]));
+    }
+
+    #[test]
+    fn what_a_dead_process_left_half_written_is_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(dir.path()).unwrap();
+        assert!(disk.save(&StoreKey::Boot, b"good"));
+        let half = dir.path().join("castline/events-ann-7.tmp");
+        fs::write(&half, b"half").unwrap();
+        assert_eq!(Disk::open(dir.path()).unwrap_err(), Error::InUse);
+        assert!(half.exists(), "another client may be writing it");
+        drop(disk);
+        let mut disk = Disk::open(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), ["boot", "lock"]);
+        assert_eq!(disk.load(&StoreKey::Boot).as_deref(), Some(&b"good"[..]));
     }
 
     #[test]

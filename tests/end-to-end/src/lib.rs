@@ -7,6 +7,7 @@ pub mod authority;
 pub mod database;
 pub mod front;
 pub mod game;
+pub mod player;
 pub mod proxy;
 pub mod raw;
 pub mod server;

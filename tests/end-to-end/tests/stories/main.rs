@@ -5,7 +5,10 @@
 
 mod first_offer;
 mod nothing_lost;
+mod player_death;
 mod resume;
+mod server_death;
+mod takeover;
 
 use castline_end_to_end::server::settings;
 use castline_server::{RunningServer, Server, Settings};

@@ -30,12 +30,16 @@ fn story(damage: impl FnOnce(&Proxy, &mut Game)) {
 
     damage(&proxy, &mut game);
 
-    assert_eq!(game.offers(), ["first"], "it surfaced once, although it was never acknowledged before");
     assert_eq!(game.count(|e| matches!(e, Event::SessionLost)), 0, "the session was resumed");
-    database.wait_for_offer("ann", "first", "received");
-    let second = game.offer_at("level_completed");
-    assert_eq!(second.offer_id, "second");
+    // Whether it had reached the client before or comes with the replay, perhaps after its break: it surfaces once.
+    while game.offers().len() < 2 {
+        game.break_at("level_completed");
+    }
     assert_eq!(game.offers(), ["first", "second"]);
+    for offer in ["first", "second"] {
+        database.wait_for_offer("ann", offer, "received");
+    }
+    assert_eq!(game.break_at("level_completed"), None);
 }
 
 /// Back without help, told why it was away.
@@ -196,8 +200,10 @@ fn a_gap_that_only_the_disk_remembers() {
     game.wait("the loss", |event| (*event == Event::SessionLost).then_some(()));
     game.online();
     game.frame();
-    // It surfaced from the first sending; the second is known and not shown again.
-    assert_eq!(game.offers(), ["first"]);
+    // Whichever sending it surfaced from, the other one is known and not shown again.
+    if game.offers().is_empty() {
+        game.offer_at("level_completed");
+    }
     assert_eq!(game.break_at("level_completed"), None);
     assert_eq!(game.offers(), ["first"]);
 }

@@ -16,6 +16,7 @@ mod settings;
 mod store;
 
 pub use engine::OfferDefinition;
+pub use engine::experiments;
 pub use engine::flags::{FlagDefinition, Rule};
 pub use server::{RunningServer, Server};
 pub use settings::{Limits, Rate, Secret, Settings, Timers, TlsFiles};

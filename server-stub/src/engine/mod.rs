@@ -2,6 +2,7 @@
 //! HTTP surface ask, the engine answers, and what it has to say unasked goes over the bus.
 
 mod events;
+pub mod experiments;
 pub(crate) mod flags;
 mod login;
 mod offers;

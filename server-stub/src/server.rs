@@ -38,7 +38,8 @@ impl Server {
         check(&settings)?;
         let secrets = Secrets::find(&settings)?;
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let (orders, inbox) = mpsc::channel(16);
+        // Unbounded, but every caller waits for its answer.
+        let (orders, inbox) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new().name("castline-server".into()).spawn({
             let (settings, secrets) = (settings.clone(), secrets.clone());
             move || run(settings, secrets, &ready, inbox)
@@ -58,7 +59,7 @@ impl Server {
 /// A server that runs until it is drained, killed or dropped (which kills it).
 pub struct RunningServer {
     addresses: Addresses,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
     admin_key_file: Option<PathBuf>,
     settings: Arc<Settings>,
@@ -70,11 +71,13 @@ struct Addresses {
     operators: SocketAddr,
 }
 
+/// Answers go through a channel of the standard library where the caller blocks: it may be within a runtime, and the answer
+/// comes from another.
 enum Order {
-    PutFlag(String, Box<FlagDefinition>, oneshot::Sender<Result<String, Failure>>),
-    PutOffer(String, Box<OfferDefinition>, oneshot::Sender<Result<(), Failure>>),
-    Token(String, oneshot::Sender<Result<String, String>>),
-    Drain(oneshot::Sender<()>),
+    PutFlag(String, Box<FlagDefinition>, std::sync::mpsc::Sender<Result<String, Failure>>),
+    PutOffer(String, Box<OfferDefinition>, std::sync::mpsc::Sender<Result<(), Failure>>),
+    Token(String, std::sync::mpsc::Sender<Result<String, String>>),
+    Drain(Box<dyn FnOnce() + Send>),
     Kill,
 }
 
@@ -113,8 +116,7 @@ impl RunningServer {
             self.settings.dev,
             "tokens come from the game's backend; this server makes them only under --dev"
         );
-        let (answer, answered) = oneshot::channel();
-        self.order(Order::Token(player.to_owned(), answer), answered)?.map_err(anyhow::Error::msg)
+        self.order(|answer| Order::Token(player.to_owned(), answer))?.map_err(anyhow::Error::msg)
     }
 
     /// What `PUT /admin/flags/{name}` does. Returns the new configuration version.
@@ -122,8 +124,7 @@ impl RunningServer {
     /// # Errors
     /// What is wrong with the flag; the budget of 2 KB; the server has ended.
     pub fn put_flag(&self, name: &str, flag: FlagDefinition) -> anyhow::Result<String> {
-        let (answer, answered) = oneshot::channel();
-        self.order(Order::PutFlag(name.to_owned(), Box::new(flag), answer), answered)?.map_err(told)
+        self.order(|answer| Order::PutFlag(name.to_owned(), Box::new(flag), answer))?.map_err(told)
     }
 
     /// What `PUT /admin/offers/{id}` does.
@@ -131,15 +132,15 @@ impl RunningServer {
     /// # Errors
     /// What is wrong with the offer; the server has ended.
     pub fn put_offer(&self, id: &str, offer: OfferDefinition) -> anyhow::Result<()> {
-        let (answer, answered) = oneshot::channel();
-        self.order(Order::PutOffer(id.to_owned(), Box::new(offer), answer), answered)?.map_err(told)
+        self.order(|answer| Order::PutOffer(id.to_owned(), Box::new(offer), answer))?.map_err(told)
     }
 
     /// Ends in order: `/readyz` says 503, every client is told when to come back and closed with 4010, what is queued is
     /// stored.
     pub async fn drain(mut self) {
         let (done, drained) = oneshot::channel();
-        if self.orders.send(Order::Drain(done)).await.is_ok() {
+        let told = Order::Drain(Box::new(|| done.send(()).unwrap_or_default()));
+        if self.orders.send(told).is_ok() {
             let _ = drained.await;
         }
         self.join();
@@ -147,8 +148,7 @@ impl RunningServer {
 
     /// [`RunningServer::drain`] for those who do not await.
     pub fn drain_blocking(mut self) {
-        let (done, drained) = oneshot::channel();
-        let _ = self.order(Order::Drain(done), drained);
+        let _ = self.order::<()>(|done| Order::Drain(Box::new(move || done.send(()).unwrap_or_default())));
         self.join();
     }
 
@@ -158,8 +158,7 @@ impl RunningServer {
     }
 
     fn end(&mut self) {
-        // The runtime may be busy; a full queue of orders is emptied by it in time.
-        let _ = send(&self.orders, Order::Kill);
+        let _ = self.orders.send(Order::Kill);
         self.join();
     }
 
@@ -169,33 +168,10 @@ impl RunningServer {
         }
     }
 
-    fn order<T: Send + 'static>(
-        &self,
-        order: Order,
-        mut answered: oneshot::Receiver<T>,
-    ) -> anyhow::Result<T> {
-        send(&self.orders, order)?;
-        // Waiting without a runtime, so that this works within one too; the answer comes from another thread.
-        loop {
-            match answered.try_recv() {
-                Ok(answer) => return Ok(answer),
-                Err(oneshot::error::TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(1)),
-                Err(oneshot::error::TryRecvError::Closed) => bail!("the server has ended"),
-            }
-        }
-    }
-}
-
-fn send(orders: &mpsc::Sender<Order>, mut order: Order) -> anyhow::Result<()> {
-    loop {
-        match orders.try_send(order) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Full(back)) => {
-                order = back;
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => bail!("the server has ended"),
-        }
+    fn order<T>(&self, order: impl FnOnce(std::sync::mpsc::Sender<T>) -> Order) -> anyhow::Result<T> {
+        let (answer, answered) = std::sync::mpsc::channel();
+        self.orders.send(order(answer)).ok().context("the server has ended")?;
+        answered.recv().context("the server has ended")
     }
 }
 
@@ -220,7 +196,7 @@ fn run(
     settings: Arc<Settings>,
     secrets: Secrets,
     ready: &std::sync::mpsc::Sender<anyhow::Result<Addresses>>,
-    inbox: mpsc::Receiver<Order>,
+    inbox: mpsc::UnboundedReceiver<Order>,
 ) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().thread_name("castline-server");
@@ -277,7 +253,7 @@ impl Parts {
         Ok(Parts { addresses, engine, gateway, store, stop, settings })
     }
 
-    async fn obey(self, mut inbox: mpsc::Receiver<Order>) {
+    async fn obey(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         while let Some(order) = inbox.recv().await {
             match order {
                 Order::PutFlag(name, flag, answer) => {
@@ -291,7 +267,7 @@ impl Parts {
                 }
                 Order::Drain(done) => {
                     self.drain().await;
-                    let _ = done.send(());
+                    done();
                     return;
                 }
                 Order::Kill => return,

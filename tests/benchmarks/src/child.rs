@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::machine::field;
 use crate::servers::Kind;
 
-/// One worker thread for every server that is compared: what work stealing costs is not the question, and the client needs the
-/// other core.
+/// One worker thread for every server that is compared: what work stealing costs is not the question, and the
+/// client needs the other core.
 const THREADS: &str = "1";
 
 #[derive(Debug)]
@@ -51,7 +51,8 @@ impl ServerProcess {
         Ok(ServerProcess { child, input, address, _data: data })
     }
 
-    /// CPU time of all its threads so far, nanoseconds. The kernel's own account, which is exact, not counted in ticks.
+    /// CPU time of all its threads so far, nanoseconds. The kernel's own account, which is exact, not counted in
+    /// ticks.
     pub(crate) fn cpu_ns(&self) -> anyhow::Result<u64> {
         let mut sum = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {

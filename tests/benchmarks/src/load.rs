@@ -1,5 +1,5 @@
-//! A hundred connections that each send a message, await its answer, and send the next; on one thread and one poller. The same for
-//! raw bytes and for WebSockets: only the bytes differ.
+//! A hundred connections that each send a message, await its answer, and send the next; on one thread and one
+//! poller. The same for raw bytes and for WebSockets: only the bytes differ.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream as Blocking;
@@ -81,8 +81,8 @@ impl Peer {
         Ok(())
     }
 
-    /// Whether its answer is now all there. Reads to the end of what is there, as an edge-triggered poller wants it: a read that did
-    /// not fill the buffer has found it.
+    /// Whether its answer is now all there. Reads to the end of what is there, as an edge-triggered poller wants
+    /// it: a read that did not fill the buffer has found it.
     fn answered(&mut self, buffer: &mut [u8]) -> anyhow::Result<bool> {
         let before = self.awaited;
         loop {

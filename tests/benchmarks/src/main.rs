@@ -1,5 +1,5 @@
-//! Measures Castline against a peer in the same run: `cargo xtask bench`. This file knows the command line and the order of the parts; each part is a
-//! file in `measure`, and how a measurement is made is told there.
+//! Measures Castline against a peer in the same run: `cargo xtask bench`. This file knows the command line and
+//! the order of the parts; each part is a file in `measure`, and how a measurement is made is told there.
 //!
 //! It reads the kernel's accounts in `/proc`, so it runs on Linux.
 #![forbid(unsafe_code)]

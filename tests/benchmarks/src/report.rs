@@ -1,4 +1,5 @@
-//! Rows of results, on the terminal while they come and as a page that a person reads. What a row says is decided where it is measured.
+//! Rows of results, on the terminal while they come and as a page that a person reads. What a row says is decided
+//! where it is measured.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Alternating rounds: ours, the peer, the peer, ours. A busy machine slows both alike, so that the ratio of a round holds where its
-//! times do not; of the rounds the median counts. What is measured is left to others.
+//! Alternating rounds: ours, the peer, the peer, ours. A busy machine slows both alike, so that the ratio of a
+//! round holds where its times do not; of the rounds the median counts. What is measured is left to others.
 
 use std::time::{Duration, Instant};
 

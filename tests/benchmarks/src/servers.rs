@@ -1,5 +1,6 @@
-//! The servers that are measured. Each runs in a process of its own, which is this program started anew with `serve`: so that CPU
-//! and memory are attributable. A server prints its address and lives until its standard input ends.
+//! The servers that are measured. Each runs in a process of its own, which is this program started anew with
+//! `serve`: so that CPU and memory are attributable. A server prints its address and lives until its standard
+//! input ends.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,5 +1,6 @@
-//! The bytes that the measuring side sends and reads: a request for an upgrade, text frames, a login. Written by hand, for here the client must
-//! cost as little as it can: it shares the machine with the server that is measured.
+//! The bytes that the measuring side sends and reads: a request for an upgrade, text frames, a login. Written by
+//! hand, for here the client must cost as little as it can: it shares the machine with the server that is
+//! measured.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The key of the players' tokens at the measured servers, which listen on loopback and live for minutes.
 pub(crate) const JWT_SECRET: &str = "of a benchmark's server on loopback, nothing else";
 
-/// Players of a run come from loopback addresses of their own, 16 from each, for a server lets only 20 strangers of one address in.
+/// Players of a run come from loopback addresses of their own, 16 from each, for a server lets only 20 strangers
+/// of one address in.
 const PLAYERS_PER_ADDRESS: usize = 16;
 
 /// Where the player of this number connects from.
@@ -109,7 +111,8 @@ impl Head {
     }
 }
 
-/// The first whole frame of a server in `bytes`: its whole length, and its payload. `None`: not all of it is there yet.
+/// The first whole frame of a server in `bytes`: its whole length, and its payload. `None`: not all of it is
+/// there yet.
 pub(crate) fn first_frame(bytes: &[u8]) -> anyhow::Result<Option<(usize, &[u8])>> {
     let [first, second, ..] = bytes else { return Ok(None) };
     let (start, length) = match second {

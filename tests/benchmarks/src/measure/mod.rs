@@ -1,4 +1,5 @@
-//! What is measured, a file per question. Each gives rows; how often and against what is decided there, how it is shown elsewhere.
+//! What is measured, a file per question. Each gives rows; how often and against what is decided there, how it is
+//! shown elsewhere.
 
 pub(crate) mod connects;
 pub(crate) mod envelope;

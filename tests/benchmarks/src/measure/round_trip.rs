@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -19,13 +20,13 @@ use crate::servers::Kind;
 use crate::wire::typical_message;
 
 const EXPLANATION: &str = "\
-The typical message of 300 bytes on one connection over loopback, servers in processes of their own with one worker
-thread each. The socket code of both ends: the driver's `Sockets` on a poller, as the driver's thread runs it, against
-the gateway's socket code with a handler that sends every text back. The peer: the same poller and thread with a plain
-non-blocking TCP stream, against a TCP echo on tokio. Blocks of the two alternate; of each block the median (and, below,
-the 99th percentile) counts. The last line is for information and compares unlike things: a whole `Client::request`
-through the game's thread, the driver's thread, the gateway and the engine (which answers `UNKNOWN_MESSAGE_TYPE`), until
-the game's thread polls the answer.";
+The typical message of 300 bytes on one connection over loopback, servers in processes of their own with one worker thread each. The
+socket code of both ends: the driver's `Sockets` on a poller, as the driver's thread runs it, against the gateway's socket code with a
+handler that sends every text back. The peer: the same poller and thread with a plain non-blocking TCP stream, against a TCP echo on
+tokio. Blocks of the two alternate; of each block the median (and, below, the 99th percentile) counts. The last line is for information:
+a whole `Client::request` through the game's thread, the driver's thread, the gateway and the engine (which answers
+`UNKNOWN_MESSAGE_TYPE`), until the game's thread polls the answer. Its peer has two threads too: one hands the message to the other,
+which makes a round trip over plain TCP and hands back that it is done.";
 
 const LIMITS: Limits =
     Limits { max_message: 16_384, max_queued: 1 << 20, binary: Binary::Refuse, sub_protocol: None };
@@ -104,7 +105,8 @@ impl Web {
         Ok(web)
     }
 
-    /// Rounds as the driver's thread makes them: everything that happened, then what is to be written, then the poller.
+    /// Rounds as the driver's thread makes them: everything that happened, then what is to be written, then the
+    /// poller.
     fn until(&mut self, mut done: impl FnMut(SocketEvent) -> anyhow::Result<bool>) -> anyhow::Result<()> {
         loop {
             let mut finished = false;
@@ -162,6 +164,37 @@ impl Trip for Whole<'_> {
     }
 }
 
+/// A thread that makes raw round trips when another asks for them.
+struct Threaded {
+    ask: Sender<()>,
+    done: Receiver<anyhow::Result<()>>,
+}
+
+impl Threaded {
+    fn new(mut raw: Raw, message: String) -> Threaded {
+        let ((ask, asked), (finish, done)) = (channel(), channel());
+        std::thread::spawn(move || while asked.recv().is_ok() && finish.send(raw.once(&message)).is_ok() {});
+        Threaded { ask, done }
+    }
+}
+
+impl Trip for Threaded {
+    fn once(&mut self, _: &str) -> anyhow::Result<()> {
+        self.ask.send(())?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.done.try_recv() {
+                Ok(done) => return done,
+                Err(TryRecvError::Disconnected) => bail!("the thread has ended"),
+                Err(TryRecvError::Empty) if Instant::now() > deadline => {
+                    bail!("no answer within {PATIENCE:?}")
+                }
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
 /// `client` is connected to a server without limits on messages.
 pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
     let (blocks, trips) = (effort.pick(8, 40), effort.pick(250, 1_000));
@@ -191,8 +224,9 @@ pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
     let slowest = Sides { ours: slowest.0, peer: slowest.1 };
 
     let asked = r#"{"fish":"golden_koi","weight":12.75}"#;
-    let mut pair = (Whole(client), ends.1);
+    let mut pair = (Whole(client), Threaded::new(ends.1, message.clone()));
     pair.0.block(asked, trips / 4)?;
+    pair.1.block(&message, trips / 4)?;
     let whole = alternate(
         blocks / 2,
         &mut pair,
@@ -200,16 +234,17 @@ pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
         |pair| Ok(median(&pair.1.block(&message, trips / 4)?)),
     )?;
 
-    let row = |what: &str, aim, summary: Summary, n: String| {
-        let (what, peer) = (what.to_owned(), "raw TCP".to_owned());
+    let row = |what: &str, peer: &str, aim, summary: Summary, n: String| {
+        let (what, peer) = (what.to_owned(), peer.to_owned());
         Row { what, peer, aim, unit: Unit::Microseconds, summary, n }
     };
     let each = format!("{blocks} blocks of {trips} a side");
     let rows = vec![
-        row("both ends' socket code, p50", Aim::Ratio(1.3), middle.summary(), each.clone()),
-        row("both ends' socket code, p99", Aim::None, slowest.summary(), each),
+        row("both ends' socket code, p50", "raw TCP", Aim::Ratio(1.3), middle.summary(), each.clone()),
+        row("both ends' socket code, p99", "raw TCP", Aim::None, slowest.summary(), each),
         row(
             "a whole Client::request, p50",
+            "raw TCP behind a thread",
             Aim::None,
             whole.summary(),
             format!("{} blocks of {} a side", blocks / 2, trips / 4),

@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::handles::{Bets, Offers, Request, Rooms};
 use super::http::Http;
+use super::logs;
 use super::options::Options;
 use super::shared::{Message, Shared};
 use super::socket::{Binary, Limits, Sockets, WAKER, client_config};
@@ -84,6 +85,8 @@ impl Client {
     /// [`Error::InvalidArgument`] for a bad option, [`Error::InUse`] for a data directory that another client uses,
     /// [`Error::Internal`] where the system gives no thread, poller or random number. Never for the network.
     pub fn connect(options: Options) -> Result<Client, Error> {
+        let log_queue = options.log_queue.clone();
+        let _attached = logs::attach(log_queue.clone());
         let config = options.checked()?;
         let tls = client_config(&options.extra_ca)?;
         let disk = options.data_dir.as_deref().map(Disk::open).transpose()?;
@@ -116,7 +119,7 @@ impl Client {
         let sockets = Sockets::new(registry, Arc::clone(&waker), Arc::clone(&tls), options.resolver, limits);
         let http = Http::new(tls, Arc::clone(&waker));
         let server_clock = start.core.server_clock();
-        let shared = Arc::new(Shared::new(clock, server_clock, waker, updates, flags));
+        let shared = Arc::new(Shared::new(clock, server_clock, waker, updates, flags, log_queue));
         let (sender, messages) = channel();
         let driver = Driver {
             core: start.core,
@@ -272,6 +275,12 @@ impl Client {
             Err(Error::Internal) => Err(Error::Internal),
             _ => Ok(()),
         }
+    }
+
+    /// For the other faces, whose every call tells whether the client still takes it.
+    #[doc(hidden)]
+    pub fn check_alive(&self) -> Result<(), Error> {
+        self.shared.check_alive()
     }
 
     /// Rounds of the driver's loop so far: for tests that prove that it sleeps.

@@ -19,6 +19,7 @@ use ureq::unversioned::transport::Connector;
 
 use super::http_tcp::RacingConnector;
 use super::http_tls::TlsConnector;
+use super::logs;
 use crate::io::{HttpFailure, HttpId, Method};
 
 /// A longer body is a failure.
@@ -125,7 +126,12 @@ impl Http {
             return;
         }
         let shared = Arc::clone(&self.shared);
-        match std::thread::Builder::new().name("castline-http".to_owned()).spawn(move || work(&shared)) {
+        let log_queue = logs::attached();
+        let worker = move || {
+            let _attached = logs::attach(log_queue);
+            work(&shared);
+        };
+        match std::thread::Builder::new().name("castline-http".to_owned()).spawn(worker) {
             Ok(_) => queue.workers += 1,
             Err(error) => {
                 log::warn!("castline: no thread for HTTP: {error}");

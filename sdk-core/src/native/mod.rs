@@ -10,6 +10,7 @@ mod handles;
 mod http;
 mod http_tcp;
 mod http_tls;
+pub mod logs;
 mod options;
 mod shared;
 pub mod socket;

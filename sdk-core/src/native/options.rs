@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::logs::LogQueue;
 use super::socket::{Resolve, SystemResolver};
 use crate::config::Config;
 use crate::error::Error;
@@ -17,6 +18,7 @@ pub struct Options {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) extra_ca: Vec<u8>,
     pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) log_queue: Option<Arc<LogQueue>>,
 }
 
 // Token and initData stay out of it.
@@ -36,7 +38,13 @@ impl Options {
     /// and private addresses only. `build` is the game's build, 1 to 128 bytes.
     pub fn new(url: impl Into<String>, build: impl Into<String>) -> Self {
         let config = Config::new(url, build);
-        Options { config, data_dir: None, extra_ca: Vec::new(), resolver: Arc::new(SystemResolver) }
+        Options {
+            config,
+            data_dir: None,
+            extra_ca: Vec::new(),
+            resolver: Arc::new(SystemResolver),
+            log_queue: None,
+        }
     }
 
     /// The player, for flags before the first token; must be the token's `sub`. Default: that `sub`.
@@ -88,6 +96,14 @@ impl Options {
     #[must_use]
     pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = resolver;
+        self
+    }
+
+    /// For the other faces: where this client's log lines go. Needs [`Logger::install`](super::logs::Logger::install).
+    #[doc(hidden)]
+    #[must_use]
+    pub fn log_queue(mut self, queue: Arc<LogQueue>) -> Self {
+        self.log_queue = Some(queue);
         self
     }
 

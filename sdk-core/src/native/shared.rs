@@ -11,8 +11,9 @@ use arc_swap::ArcSwap;
 use mio::Waker;
 
 use super::clock::{Clock, Published};
+use super::logs::LogQueue;
 use crate::error::Error;
-use crate::event::{Cause, Event, FlagUpdates, Lifecycle, RoomChange, State};
+use crate::event::{Cause, Dropped, Event, FlagUpdates, Lifecycle, RoomChange, State};
 use crate::flags::Flags;
 use crate::inbox::Inbox;
 use crate::protocol::limits::{MAX_OPEN_REQUESTS, MAX_QUEUED_EVENTS, MAX_ROOMS};
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     on_end: Condvar,
     /// Rounds of the driver's loop.
     pub(crate) rounds: AtomicU64,
+    /// Where the log lines go that another face hands to the game.
+    pub(crate) log_queue: Option<Arc<LogQueue>>,
 }
 
 impl Shared {
@@ -66,6 +69,7 @@ impl Shared {
         waker: Arc<Waker>,
         updates: FlagUpdates,
         initial: Flags,
+        log_queue: Option<Arc<LogQueue>>,
     ) -> Shared {
         Shared {
             clock,
@@ -87,6 +91,7 @@ impl Shared {
             ended: Mutex::new(false),
             on_end: Condvar::new(),
             rounds: AtomicU64::new(0),
+            log_queue,
         }
     }
 
@@ -109,6 +114,10 @@ impl Shared {
 
     /// The next event for the game. An empty poll is two loads.
     pub(crate) fn poll(&self) -> Option<Event> {
+        if let Some(count) = self.log_queue.as_deref().map(LogQueue::take_dropped).filter(|count| *count > 0)
+        {
+            return Some(Event::Dropped { what: Dropped::Logs, count });
+        }
         if self.waiting.load(Ordering::Acquire) == 0 && !self.token_needed.load(Ordering::Acquire) {
             return None;
         }

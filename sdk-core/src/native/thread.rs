@@ -14,6 +14,7 @@ use mio::{Events, Poll};
 use super::clock::Clock;
 use super::disk::Disk;
 use super::http::{self, Http};
+use super::logs;
 use super::shared::{Message, Shared};
 use super::socket::{SocketEvent, Sockets, WAKER};
 use crate::core::Core;
@@ -88,6 +89,7 @@ pub(crate) struct Driver {
 /// The thread's whole life.
 pub(crate) fn main(driver: Driver, later: Vec<Output>) {
     let shared = Arc::clone(&driver.shared);
+    let _attached = logs::attach(shared.log_queue.clone());
     // The driver lives inside, so that sockets, files and the lock are given back before anybody is told of the end.
     let lived = catch_unwind(AssertUnwindSafe(move || {
         let mut driver = driver;

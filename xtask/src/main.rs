@@ -2,6 +2,8 @@
 //!
 //! Each chore is a file: [`mod@test`] is the one test command, [`mod@setup`] installs what it needs. This file knows only the command line.
 
+mod ctest;
+mod header;
 mod process;
 mod repository;
 mod setup;
@@ -27,6 +29,10 @@ enum Chore {
     Simulate(Forwarded),
     /// Measure against a peer in the same run, in release mode
     Bench(Forwarded),
+    /// Print include/castline.h from the Rust sources, or check that it is what they say
+    Header(header::Arguments),
+    /// Test the C library from C and C++, against the real server
+    Ctest(ctest::Arguments),
     /// Install the tools that `test` needs, each at the version that is known to work
     Setup,
 }
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Simulate(Forwarded { arguments }) => process::run_release("castline-simulation", &arguments),
         Chore::Bench(Forwarded { arguments }) => process::run_release("castline-benchmarks", &arguments),
+        Chore::Ctest(arguments) => ctest::run(&arguments),
+        Chore::Header(arguments) => header::run(&arguments),
         Chore::Setup => setup::run(),
     };
     match result {

@@ -15,11 +15,29 @@ pub(crate) enum Tool {
     CargoAudit,
     /// Python 3, which generates the vectors
     Python,
+    /// Prints the C header
+    Cbindgen,
+    /// CMake and CTest, for the C tests
+    Cmake,
+    /// The C tests run under it as well
+    Valgrind,
+    /// The second C compiler, beside the system's own
+    Clang,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 6] =
-        [Tool::Rustfmt, Tool::Clippy, Tool::Wasm, Tool::CargoDeny, Tool::CargoAudit, Tool::Python];
+    pub(crate) const ALL: [Tool; 10] = [
+        Tool::Rustfmt,
+        Tool::Clippy,
+        Tool::Wasm,
+        Tool::CargoDeny,
+        Tool::CargoAudit,
+        Tool::Python,
+        Tool::Cbindgen,
+        Tool::Cmake,
+        Tool::Valgrind,
+        Tool::Clang,
+    ];
 
     /// What is there, in the tool's own words; `None`: nothing.
     pub(crate) fn found(self) -> Option<String> {
@@ -29,6 +47,9 @@ impl Tool {
             Tool::CargoDeny => first_line(&CommandLine::cargo("deny --version")),
             Tool::CargoAudit => first_line(&CommandLine::cargo("audit --version")),
             Tool::Python => first_line(&CommandLine::new("python3").arg("--version")),
+            Tool::Cbindgen | Tool::Cmake | Tool::Valgrind | Tool::Clang => {
+                first_line(&CommandLine::new(self.to_string()).arg("--version"))
+            }
             // The compiler is asked, not rustup, which a distribution's Rust does not come with.
             Tool::Wasm => {
                 let sysroot = first_line(&CommandLine::new("rustc").args(["--print", "sysroot"]))?;
@@ -43,7 +64,14 @@ impl Tool {
         match self {
             Tool::CargoDeny => Some("0.20.2"),
             Tool::CargoAudit => Some("0.22.2"),
-            Tool::Rustfmt | Tool::Clippy | Tool::Wasm | Tool::Python => None,
+            Tool::Cbindgen => Some("0.29.4"),
+            Tool::Rustfmt
+            | Tool::Clippy
+            | Tool::Wasm
+            | Tool::Python
+            | Tool::Cmake
+            | Tool::Valgrind
+            | Tool::Clang => None,
         }
     }
 
@@ -55,11 +83,16 @@ impl Tool {
             Tool::Clippy => rustup.args(["component", "add", "clippy"]),
             Tool::Wasm => rustup.args(["target", "add", WASM]),
             Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3"]),
-            Tool::CargoDeny | Tool::CargoAudit => CommandLine::cargo("install --locked --force")
-                .arg(format!("{self}@{}", self.pinned().unwrap_or_default()))
-                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-                .env("CARGO_PROFILE_RELEASE_LTO", "off")
-                .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+            Tool::Cmake | Tool::Valgrind | Tool::Clang => {
+                CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
+            }
+            Tool::CargoDeny | Tool::CargoAudit | Tool::Cbindgen => {
+                CommandLine::cargo("install --locked --force")
+                    .arg(format!("{self}@{}", self.pinned().unwrap_or_default()))
+                    .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+                    .env("CARGO_PROFILE_RELEASE_LTO", "off")
+                    .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            }
         }
     }
 }
@@ -73,6 +106,10 @@ impl fmt::Display for Tool {
             Tool::CargoDeny => "cargo-deny",
             Tool::CargoAudit => "cargo-audit",
             Tool::Python => "python",
+            Tool::Cbindgen => "cbindgen",
+            Tool::Cmake => "cmake",
+            Tool::Valgrind => "valgrind",
+            Tool::Clang => "clang",
         })
     }
 }

@@ -197,3 +197,20 @@ fn an_offer_that_the_game_has_not_seen_when_play_goes_on_waits_for_the_next_brea
     world.ready(10_000);
     assert!(offer_ids(&world.answers()).is_empty());
 }
+
+#[test]
+fn an_outcome_that_a_portal_swallowed_goes_out_with_the_next_connection() {
+    let mut world = World::online(config());
+    world.ready(10_000);
+    world.offer("o1", 1, 600_000);
+    world.answers();
+    world.close(1006);
+    world.sent.clear();
+    world.command(Command::OfferResult { offer_id: "o1".into(), outcome: Outcome::Accepted });
+    world.answer_http("/events", 200, "<html>please log in</html>");
+    while world.socket.is_none() {
+        world.pass(world.wake_at - world.now.mono);
+    }
+    world.authenticate("ann", "s1", true);
+    assert_eq!(world.sent_of("events").len(), 1);
+}

@@ -138,6 +138,7 @@ impl Core {
             _ => {
                 self.analytics.failed(page);
                 self.analytics_rest_until = self.clock.t() + retry_after.max(REST_MS);
+                self.analytics_rest_ordered = retry_after > 0;
             }
         }
     }

@@ -75,6 +75,10 @@ impl Core {
         if authenticated.discarded > 0 {
             self.event(Event::Dropped { what: Dropped::Backlog, count: authenticated.discarded });
         }
+        if !self.analytics_rest_ordered {
+            // It was the way that failed, and this is another.
+            self.analytics_rest_until = 0;
+        }
         self.reconcile_rooms(socket, &authenticated.rooms);
         self.ask_for_bets();
         let with_token = self.tokens.player() == Some(self.store.player());

@@ -87,8 +87,10 @@ pub struct Core {
     analytics: Queue,
     /// The game reported what became of an offer, which is a reason to be connected until it is sent.
     game_reported: bool,
-    /// The server refused a batch: none before this.
+    /// A batch was refused or got lost: none before this.
     analytics_rest_until: u64,
+    /// The server said so itself, and a new connection changes nothing.
+    analytics_rest_ordered: bool,
 
     store: Store,
     http: Vec<(HttpId, Purpose)>,
@@ -139,6 +141,7 @@ impl Core {
             analytics: Queue::new(),
             game_reported: false,
             analytics_rest_until: 0,
+            analytics_rest_ordered: false,
             store: Store::default(),
             http: Vec::new(),
             last_http: 0,

@@ -160,6 +160,7 @@ fn conversion(days: i64, variants: &[(&str, f64, u64, u64)]) -> ExperimentData {
         everyone: variants.iter().map(group).collect(),
         segments: BTreeMap::new(),
         left_out: LeftOut::default(),
+        flag_changed: false,
     }
 }
 

@@ -141,6 +141,52 @@ fn without_an_effect_on_what_players_spend() {
     println!("A/A of means: sequence {sequence}, naive {naive}");
 }
 
+/// The theory is of players whose value is known when they are counted. In games they go on spending: here all come on the first
+/// day, as many as make the sequence narrowest, and every look sees the same players with more.
+#[test]
+fn players_that_go_on_spending_do_not_deceive_it_either() {
+    const PLAYERS: usize = 1_000;
+    let (mut dice, mut found) = (Dice(8), Found::default());
+    for _ in 0..EXPERIMENTS {
+        let mut values = [[0.0_f64; PLAYERS]; 2];
+        let (mut sums, mut squares, mut payers) = ([0.0; 2], [0.0; 2], [0; 2]);
+        let (mut any, mut naive) = (false, false);
+        for day in 1..=30 {
+            for side in 0..2 {
+                for _ in 0..dice.converted(PLAYERS as u64, 0.03) {
+                    let value = &mut values[side][(dice.unit() * PLAYERS as f64) as usize];
+                    payers[side] += u64::from(*value == 0.0);
+                    squares[side] -= *value * *value;
+                    let spent = dice.spent(1.0, 5.0);
+                    *value += spent;
+                    sums[side] += spent;
+                    squares[side] += *value * *value;
+                }
+            }
+            let sample = |side: usize| {
+                let n = PLAYERS as f64;
+                let mean = sums[side] / n;
+                let variance = (squares[side] - n * mean * mean).max(0.0) / (n - 1.0);
+                Sample::summary(PLAYERS as u64, payers[side], mean, variance).unwrap()
+            };
+            let (control, arm) = (sample(0), sample(1));
+            any |= sequence(Method::WelchT, &control, &arm, 1).is_some_and(|s| s.p_value <= ALPHA);
+            let test = welch(&control, &arm).is_some_and(|t| t.p_value <= ALPHA);
+            naive |= test;
+            found.planned += u32::from(day == 30 && test);
+        }
+        found.sequence += u32::from(any);
+        found.naive += u32::from(naive);
+    }
+    let [sequence, _, naive, planned] = found.shares(EXPERIMENTS);
+    println!(
+        "A/A of the same players for 30 days: sequence {sequence}, naive {naive}, one planned look {planned}"
+    );
+    assert!(sequence <= ALPHA, "{sequence}");
+    assert!(naive > 0.15, "{naive}");
+    assert!((planned - ALPHA).abs() < 0.024, "{planned}");
+}
+
 #[test]
 fn a_known_lift_is_found_at_the_power_that_was_computed() {
     let (rate, a_day, days) = (0.10, 100, 30);
@@ -202,6 +248,7 @@ fn reports_read_every_day_promote_and_drop_by_mistake_in_less_than_a_twentieth()
                 everyone: everyone.collect(),
                 segments: BTreeMap::new(),
                 left_out: LeftOut::default(),
+                flag_changed: false,
             };
             let report = report(&data);
             decided |= report.everyone.verdict.decision != Decision::Inconclusive;

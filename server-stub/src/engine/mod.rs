@@ -7,6 +7,7 @@ pub(crate) mod flags;
 mod login;
 mod offers;
 mod token;
+pub(crate) mod trials;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cors;
+mod experiments;
 mod flags;
 pub(crate) mod listener;
 mod players;
@@ -96,6 +97,10 @@ pub(crate) fn operators(app: Arc<App>) -> Router {
     Router::new()
         .route("/admin/flags/{name}", put(admin::put_flag))
         .route("/admin/offers/{id}", put(admin::put_offer))
+        .route("/admin/experiments/{name}", put(experiments::put))
+        .route("/admin/experiments/{name}/report", get(experiments::report))
+        .route("/admin/experiments/{name}/promote", post(experiments::promote))
+        .route("/admin/experiments/{name}/drop", post(experiments::drop_it))
         .layer(axum::middleware::from_fn_with_state(app.clone(), admin::check_key))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(not_found)

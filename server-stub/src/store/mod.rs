@@ -6,6 +6,7 @@
 //! The store decides nothing about offers or flags beyond what must be atomic; the engine does.
 
 pub(crate) mod events;
+pub(crate) mod experiments;
 pub(crate) mod flags;
 pub(crate) mod keys;
 pub(crate) mod offers;

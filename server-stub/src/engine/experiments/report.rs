@@ -1,6 +1,6 @@
 //! The report: from the numbers of an experiment to a verdict.
 //!
-//! In this order: is the sample ratio fair; is there a control to compare with; may the report speak already; did enough happen for
+//! In this order: is the flag still the one the experiment started with; is the sample ratio fair; is there a control to compare with; may the report speak already; did enough happen for
 //! the formulas to hold; and only then what the confidence sequence says of the one metric that was declared beforehand. The test
 //! of one look is shown beside it and decides nothing, for nobody looks only once.
 
@@ -58,8 +58,6 @@ pub type Group = BTreeMap<String, Sample>;
 pub struct LeftOut {
     /// They saw more than one variant.
     pub two_variants: u64,
-    /// A tester had set their variant.
-    pub overrides: u64,
 }
 
 /// Everything a report is made from. Players count from their first exposure on.
@@ -84,6 +82,8 @@ pub struct ExperimentData {
     pub segments: BTreeMap<String, Group>,
     /// Who was left out.
     pub left_out: LeftOut,
+    /// The flag was changed since the experiment started: its shares, or what its variants are.
+    pub flag_changed: bool,
 }
 
 /// What to do.
@@ -110,6 +110,8 @@ pub enum Because {
     Worse,
     /// No difference has shown, or not of every variant.
     NotSettled,
+    /// The flag was changed while the experiment ran.
+    FlagChanged,
     /// The players did not split as the flag splits them.
     SampleRatio,
     /// Nobody saw the control, or nobody a variant.
@@ -352,12 +354,13 @@ fn analysis(data: &ExperimentData, days: f64, group: &Group, arms: Vec<Arm>) -> 
             words: String::new(),
         },
     };
-    decide(data.direction, &mut analysis);
+    decide(data, &mut analysis);
     analysis.verdict.words = words::of(data, days, &analysis);
     analysis
 }
 
-fn decide(direction: Direction, analysis: &mut Analysis) {
+fn decide(data: &ExperimentData, analysis: &mut Analysis) {
+    let ExperimentData { direction, flag_changed, .. } = *data;
     let sign = if direction == Direction::Higher { 1.0 } else { -1.0 };
     let best = analysis
         .arms
@@ -366,7 +369,9 @@ fn decide(direction: Direction, analysis: &mut Analysis) {
         .max_by(|a, b| (sign * a.value).total_cmp(&(sign * b.value)))
         .map(|arm| arm.variant.clone());
     let verdict = &mut analysis.verdict;
-    verdict.because = if !analysis.sample_ratio.fair {
+    verdict.because = if flag_changed {
+        Because::FlagChanged
+    } else if !analysis.sample_ratio.fair {
         Because::SampleRatio
     } else if analysis.control_players == 0 || analysis.arms.iter().all(|arm| arm.players == 0) {
         Because::NothingToCompare
@@ -387,7 +392,7 @@ fn decide(direction: Direction, analysis: &mut Analysis) {
         _ => {}
     }
     // What may not be said yet is not shown as found either.
-    if matches!(verdict.because, Because::SampleRatio | Because::NothingToCompare | Because::TooEarly) {
+    if !matches!(verdict.because, Because::Better | Because::Worse | Because::NotSettled) {
         analysis.arms.iter_mut().for_each(|arm| arm.finding = Finding::Unclear);
     }
 }

@@ -10,6 +10,9 @@ use super::sequence::Sequence;
 pub(super) fn of(data: &ExperimentData, days: f64, analysis: &Analysis) -> String {
     let control = &data.control;
     match analysis.verdict.because {
+        Because::FlagChanged => "No verdict: the flag was changed after the experiment started, so its players did not all have the \
+                                 same choice. Declare the experiment again to start it anew."
+            .to_owned(),
         Because::SampleRatio => sample_ratio(analysis),
         Because::NothingToCompare => {
             let without: Vec<&str> = std::iter::once((control, analysis.control_players))

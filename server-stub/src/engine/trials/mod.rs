@@ -1,0 +1,271 @@
+//! Experiments as operators run them: declared before they start, reported from the stored events, ended by one call. The
+//! arithmetic of a verdict is in [`super::experiments`].
+
+mod collect;
+mod definition;
+
+use std::collections::BTreeMap;
+
+use castline::protocol::{Code, encode, is_name};
+use serde::Serialize;
+
+use super::experiments::{Report, Verdict, expected_shares, report};
+use super::flags::{Configuration, FlagDefinition};
+use super::{Engine, Failure, now_ms};
+use crate::store::StoreError;
+use crate::store::experiments::{self, ExperimentRow};
+use crate::store::flags as flag_rows;
+
+pub(crate) use definition::ExperimentDefinition;
+
+/// One report at a time: each holds a reader of the database while it reads the events.
+static ONE_REPORT: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// The answer to a declaration.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Declared {
+    name: String,
+    started_at: i64,
+    /// It begins now; `false`: the same experiment was running already and goes on.
+    started: bool,
+}
+
+/// A report, and what it is of.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NamedReport {
+    name: String,
+    definition: ExperimentDefinition,
+    started_at: i64,
+    ended_at: Option<i64>,
+    promoted: Option<String>,
+    report: Report,
+}
+
+/// How an experiment is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Everybody gets this variant; `None`: the one that the verdict names.
+    Promote(Option<String>),
+    /// Everybody gets the default.
+    Drop,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ended {
+    flag: String,
+    /// What everybody gets from now on.
+    variant: String,
+    version: String,
+}
+
+impl Engine {
+    /// Declares an experiment, which starts it. The same declaration again changes nothing; another one, or one after the flag was
+    /// changed or the experiment ended, starts it anew: numbers seen before a metric was chosen do not count for it.
+    pub(crate) async fn put_experiment(
+        &self,
+        name: &str,
+        definition: ExperimentDefinition,
+    ) -> Result<Declared, Failure> {
+        if !is_name(name) {
+            return Err(Failure::invalid(format!(
+                "experiment name {name:?} is not 1 to 128 bytes without control characters"
+            )));
+        }
+        definition.check().map_err(Failure::invalid)?;
+        let (name, now) = (name.to_owned(), now_ms());
+        let job = self.store.write(move |c| {
+            Box::pin(async move {
+                let flags = flag_rows::all(c).await?;
+                let (control, shares) = split_of(&flags, &definition.flag).map_err(StoreError::Refused)?;
+                if let Some(other) = experiments::running_on(c, &definition.flag).await?
+                    && other != name
+                {
+                    return Err(StoreError::Refused(format!(
+                        "experiment {other:?} runs on flag {:?}; end it first",
+                        definition.flag
+                    )));
+                }
+                let changed_at = experiments::flag_changed_at(c, &definition.flag).await?;
+                let text = encode(&definition);
+                if let Some(row) = experiments::get(c, &name).await?
+                    && row.ended_at.is_none()
+                    && row.definition == text
+                    && changed_at.is_none_or(|at| at <= row.started_at)
+                {
+                    return Ok(Declared { name, started_at: row.started_at, started: false });
+                }
+                let row = ExperimentRow {
+                    name,
+                    flag_name: definition.flag.clone(),
+                    definition: text,
+                    control,
+                    shares: encode(&shares),
+                    // Not before the flag took this form, even where the clock was set back.
+                    started_at: changed_at.map_or(now, |at| now.max(at)),
+                    ended_at: None,
+                    promoted: None,
+                    flag_changed: false,
+                };
+                experiments::start(c, &row).await?;
+                flag_rows::audit(c, "put experiment", &row.name, &row.definition, now).await?;
+                Ok(Declared { name: row.name, started_at: row.started_at, started: true })
+            })
+        });
+        Ok(job.await?)
+    }
+
+    /// The report of an experiment, as of now or of its end.
+    pub(crate) async fn experiment_report(&self, name: &str) -> Result<NamedReport, Failure> {
+        let _one = ONE_REPORT.lock().await;
+        let mut tx = self.store.readers().begin().await.map_err(StoreError::from)?;
+        let row = experiments::get(&mut tx, name).await?.ok_or_else(|| unknown(name))?;
+        let definition: ExperimentDefinition = read(&row, &row.definition)?;
+        let shares: BTreeMap<String, f64> = read(&row, &row.shares)?;
+        let changed = match row.ended_at {
+            Some(_) => row.flag_changed,
+            None => changed_since(&mut tx, &row).await?,
+        };
+        let as_of = row.ended_at.unwrap_or_else(now_ms);
+        // What happened in this very millisecond counts.
+        let until = as_of.saturating_add(1);
+        let mut data = collect::collect(&mut tx, &definition, &row.control, row.started_at, until).await?;
+        data.as_of = as_of;
+        data.shares = shares;
+        data.flag_changed = changed;
+        Ok(NamedReport {
+            name: row.name,
+            definition,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            promoted: row.promoted,
+            report: report(&data),
+        })
+    }
+
+    /// Ends an experiment: the flag goes to 100 % of the variant, or to 0 %, in the transaction that ends it.
+    pub(crate) async fn end_experiment(&self, name: &str, end: End) -> Result<Ended, Failure> {
+        let (promoted, started_at) = match end {
+            End::Drop => (None, None),
+            End::Promote(Some(variant)) => (Some(variant), None),
+            End::Promote(None) => {
+                let named = self.experiment_report(name).await?;
+                let Verdict { variant, words, .. } = named.report.everyone.verdict;
+                let Some(variant) = variant else {
+                    return Err(Failure::invalid(format!(
+                        "the verdict names no variant to promote; name one to promote it nevertheless. {words}"
+                    )));
+                };
+                (Some(variant), Some(named.started_at))
+            }
+        };
+        let (asked, name, now) = (name, name.to_owned(), now_ms());
+        let job = self.store.write(move |c| {
+            Box::pin(async move {
+                let Some(row) = experiments::get(c, &name).await? else { return Ok(None) };
+                if let Some(at) = row.ended_at {
+                    return Err(StoreError::Refused(format!("experiment {name:?} ended at {at}")));
+                }
+                if started_at.is_some_and(|at| at != row.started_at) {
+                    return Err(StoreError::Refused(format!(
+                        "experiment {name:?} was started anew meanwhile"
+                    )));
+                }
+                let flags = flag_rows::all(c).await?;
+                let mut flag = flag_of(&flags, &row.flag_name).map_err(StoreError::Refused)?;
+                set(&mut flag, promoted.as_deref()).map_err(StoreError::Refused)?;
+                let changed = changed_since(c, &row).await?;
+                let version = flag_rows::put(c, &flag.to_row(&row.flag_name), now).await?;
+                experiments::finish(c, &name, promoted.as_deref(), changed, now).await?;
+                let (action, detail) = match &promoted {
+                    Some(variant) => ("promote", variant.as_str()),
+                    None => ("drop", ""),
+                };
+                flag_rows::audit(c, action, &name, detail, now).await?;
+                let variant = promoted.unwrap_or(flag.default_variant);
+                let ended = Ended { flag: row.flag_name, variant, version: format!("v{version}") };
+                let flags = flag_rows::all(c).await?;
+                Ok(Some((ended, Configuration::of(version, &flags))))
+            })
+        });
+        let Some((ended, configuration)) = job.await? else { return Err(unknown(asked)) };
+        let version = configuration.version;
+        if self.flags.replace(configuration) {
+            self.announce_flags(version);
+        }
+        Ok(ended)
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(Code::NotFound, format!("there is no experiment {:?}", super::shortened(name)))
+}
+
+fn read<T: serde::de::DeserializeOwned>(row: &ExperimentRow, text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        tracing::error!(experiment = row.name, %error, "a stored experiment cannot be read");
+        Failure::new(Code::Internal, "the stored experiment cannot be read; declare it anew")
+    })
+}
+
+async fn changed_since(c: &mut sqlx::SqliteConnection, row: &ExperimentRow) -> Result<bool, StoreError> {
+    // A flag that is gone has changed too.
+    Ok(experiments::flag_changed_at(c, &row.flag_name).await?.is_none_or(|at| at > row.started_at))
+}
+
+fn flag_of(rows: &[flag_rows::FlagRow], name: &str) -> Result<FlagDefinition, String> {
+    let row = rows.iter().find(|row| row.flag_name == name);
+    FlagDefinition::from_row(row.ok_or_else(|| format!("there is no flag {name:?}"))?)
+}
+
+/// The control and the shares of a flag that can be experimented with.
+fn split_of(rows: &[flag_rows::FlagRow], name: &str) -> Result<(String, BTreeMap<String, f64>), String> {
+    let flag = flag_of(rows, name)?;
+    if !flag.enabled {
+        return Err(format!("flag {name:?} is disabled: everybody gets {:?}", flag.default_variant));
+    }
+    if !flag.rules.is_empty() {
+        return Err(format!(
+            "flag {name:?} has targeting rules: whom they choose is not chosen by chance, and cannot be told apart later"
+        ));
+    }
+    let variants: Vec<&str> = flag.variants.keys().map(String::as_str).collect();
+    let shares = expected_shares(&flag.default_variant, &variants, flag.rollout_bp, flag.weights.as_ref());
+    let with_players = |name: &str| shares.get(name).is_some_and(|share| *share > 0.0);
+    if !with_players(&flag.default_variant)
+        || !variants.iter().any(|v| *v != flag.default_variant && with_players(v))
+    {
+        return Err(format!(
+            "flag {name:?} gives nobody {}: with rolloutBp {} and these weights there is nothing to compare",
+            if with_players(&flag.default_variant) {
+                "a variant beside the default"
+            } else {
+                "its default variant"
+            },
+            flag.rollout_bp
+        ));
+    }
+    Ok((flag.default_variant, shares))
+}
+
+/// 100 % of a variant, or 0 %.
+fn set(flag: &mut FlagDefinition, promoted: Option<&str>) -> Result<(), String> {
+    match promoted {
+        Some(variant) if !flag.variants.contains_key(variant) => {
+            Err(format!("variant {:?} is not among the flag's variants", super::shortened(variant)))
+        }
+        Some(variant) => {
+            flag.enabled = true;
+            flag.rollout_bp = castline::flags::bucketing::BASIS_POINTS;
+            flag.weights = Some([(variant.to_owned(), castline::flags::bucketing::BASIS_POINTS)].into());
+            Ok(())
+        }
+        None => {
+            flag.rollout_bp = 0;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The `experiments` table, and the events that a report reads.
+
+use futures_util::TryStreamExt as _;
+use sqlx::sqlite::SqliteConnection;
+
+use super::StoreError;
+
+/// An experiment as its columns hold it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct ExperimentRow {
+    pub(crate) name: String,
+    pub(crate) flag_name: String,
+    pub(crate) definition: String,
+    pub(crate) control: String,
+    pub(crate) shares: String,
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) promoted: Option<String>,
+    pub(crate) flag_changed: bool,
+}
+
+/// One experiment.
+pub(crate) async fn get(c: &mut SqliteConnection, name: &str) -> Result<Option<ExperimentRow>, StoreError> {
+    let row = sqlx::query_as(
+        "SELECT name, flag_name, definition, control, shares, started_at, ended_at, promoted, flag_changed
+         FROM experiments WHERE name = ?",
+    )
+    .bind(name)
+    .fetch_optional(c)
+    .await?;
+    Ok(row)
+}
+
+/// The experiment that runs on a flag.
+pub(crate) async fn running_on(c: &mut SqliteConnection, flag: &str) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> =
+        sqlx::query_as("SELECT name FROM experiments WHERE flag_name = ? AND ended_at IS NULL")
+            .bind(flag)
+            .fetch_optional(c)
+            .await?;
+    Ok(row.map(|(name,)| name))
+}
+
+/// Starts an experiment, or starts it anew.
+pub(crate) async fn start(c: &mut SqliteConnection, row: &ExperimentRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO experiments (name, flag_name, definition, control, shares, started_at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET flag_name = excluded.flag_name, definition = excluded.definition,
+             control = excluded.control, shares = excluded.shares, started_at = excluded.started_at,
+             ended_at = NULL, promoted = NULL, flag_changed = 0",
+    )
+    .bind(&row.name)
+    .bind(&row.flag_name)
+    .bind(&row.definition)
+    .bind(&row.control)
+    .bind(&row.shares)
+    .bind(row.started_at)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Ends an experiment.
+pub(crate) async fn finish(
+    c: &mut SqliteConnection,
+    name: &str,
+    promoted: Option<&str>,
+    flag_changed: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE experiments SET ended_at = ?, promoted = ?, flag_changed = ? WHERE name = ?")
+        .bind(now)
+        .bind(promoted)
+        .bind(flag_changed)
+        .bind(name)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// When the flag was last written; `None`: there is none.
+pub(crate) async fn flag_changed_at(c: &mut SqliteConnection, flag: &str) -> Result<Option<i64>, StoreError> {
+    let row: Option<(i64,)> = sqlx::query_as("SELECT updated_at FROM feature_flags WHERE flag_name = ?")
+        .bind(flag)
+        .fetch_optional(c)
+        .await?;
+    Ok(row.map(|(at,)| at))
+}
+
+/// Hands every event of this name from `from` to just before `until` to `each`, in the order they happened: player, time, props.
+/// They are streamed: the memory it takes does not grow with their number.
+pub(crate) async fn each_event(
+    c: &mut SqliteConnection,
+    name: &str,
+    from: i64,
+    until: i64,
+    mut each: impl FnMut(String, i64, &str) + Send,
+) -> Result<(), StoreError> {
+    let mut rows = sqlx::query_as::<_, (String, i64, String)>(
+        "SELECT user_id, happened_at, props FROM analytics_events
+         WHERE name = ? AND happened_at >= ? AND happened_at < ? ORDER BY happened_at, number",
+    )
+    .bind(name)
+    .bind(from)
+    .bind(until)
+    .fetch(c);
+    while let Some((player, at, props)) = rows.try_next().await? {
+        each(player, at, &props);
+    }
+    Ok(())
+}

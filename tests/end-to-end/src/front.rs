@@ -102,6 +102,11 @@ impl Front {
         Front { address, shared, task }
     }
 
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://…`, for the client's options.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

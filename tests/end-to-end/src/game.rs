@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use castline::{Cause, Client, Event, Lifecycle, Offer, Options, State};
+use castline::{Break, Cause, Client, Event, Lifecycle, Offer, Options, State};
 
 use crate::PATIENCE;
 use crate::server;
@@ -35,6 +35,7 @@ pub struct Game {
     pub impatient: bool,
     provider: Provider,
     read: usize,
+    breaks: usize,
 }
 
 impl Game {
@@ -52,7 +53,7 @@ impl Game {
     /// Connects, with tokens from `provider`.
     pub fn with_tokens(options: Options, provider: Provider) -> Game {
         let client = Client::connect(options).expect("the options are good");
-        Game { client, events: Vec::new(), asked: 0, impatient: false, provider, read: 0 }
+        Game { client, events: Vec::new(), asked: 0, impatient: false, provider, read: 0, breaks: 0 }
     }
 
     /// Gives other tokens from now on.
@@ -126,20 +127,29 @@ impl Game {
         self.until("to be online", |game| (game.client.state() == State::Online).then_some(()));
     }
 
-    /// A break: the answer to `ready`, an offer or none.
-    pub fn break_at(&mut self, placement: &str) -> Option<Offer> {
-        self.read = self.events.len();
-        self.client.offers().ready(placement).expect("a good placement");
-        self.answer()
+    /// The game is at a break. [`Game::answer`] has the answer.
+    pub fn ready(&mut self, at: impl Into<Break>) {
+        self.client.offers().ready(at).expect("a good placement");
+        self.breaks += 1;
     }
 
-    /// The next answer to a `ready`.
+    /// The answer to the last break, an offer or none. Each break has its own; one that a later break ended has had none.
     pub fn answer(&mut self) -> Option<Offer> {
-        self.wait("the answer to a break", |event| match event {
-            Event::OfferReady { offer } => Some(Some(offer.clone())),
-            Event::NoOffer { .. } => Some(None),
-            _ => None,
+        self.until("the answer to a break", |game| {
+            let answers = game.events.iter().filter_map(|event| match event {
+                Event::OfferReady { offer } => Some(Some(offer.clone())),
+                Event::NoOffer { .. } => Some(None),
+                _ => None,
+            });
+            let mut answers = answers.skip(game.breaks - 1);
+            answers.next()
         })
+    }
+
+    /// A break and its answer.
+    pub fn break_at(&mut self, placement: &str) -> Option<Offer> {
+        self.ready(placement);
+        self.answer()
     }
 
     /// Breaks until there is an offer.
@@ -178,10 +188,15 @@ impl Game {
     }
 
     /// Ends in order, with everything sent that can be.
+    ///
+    /// # Panics
+    /// A break had no answer, or more than one.
     pub fn end(mut self) -> Vec<Event> {
         self.client.close(PATIENCE).expect("it closes in time");
         self.impatient = false;
         self.frame();
+        let answers = self.count(|e| matches!(e, Event::OfferReady { .. } | Event::NoOffer { .. }));
+        assert_eq!(answers, self.breaks, "each break has one answer: {:#?}", self.events);
         self.events
     }
 }

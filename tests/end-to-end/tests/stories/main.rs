@@ -3,6 +3,14 @@
 //! They share one binary, for most of their time is waiting (a client gives a silent server ten seconds), and side by side they
 //! wait at once.
 
+// Helpers outside of `#[test]` functions are tests all the same.
+#![allow(clippy::unwrap_used)]
+
+mod bad_clients;
+mod bad_disks;
+mod bad_flags;
+mod bad_servers;
+mod bad_tokens;
 mod first_offer;
 mod nothing_lost;
 mod player_death;

@@ -24,7 +24,7 @@ fn story(damage: impl FnOnce(&Proxy, &mut Game)) {
     let mut game = Game::start(&proxy.url(), "ann");
     game.wait_for(State::Online);
     let database = Database::of(data.path());
-    game.client.offers().ready("level_completed").unwrap();
+    game.ready("level_completed");
     // Not polled: the game is busy.
     database.wait_for_offer("ann", "first", "sent");
 
@@ -190,7 +190,7 @@ fn a_gap_that_only_the_disk_remembers() {
     let home = tempdir();
     let mut game = Game::with(options(&proxy.url()).data_dir(home.path()), "ann");
     game.wait_for(State::Online);
-    game.client.offers().ready("level_completed").unwrap();
+    game.ready("level_completed");
     let database = Database::of(data.path());
     database.wait_for_offer("ann", "first", "sent");
     proxy.set(Faults { refuse: true, ..Faults::default() });

@@ -31,7 +31,7 @@ fn killed_and_started_again_with_nothing_lost() {
     for n in 0..30 {
         game.client.track("bite", &format!("{{\"n\":{n}}}")).unwrap();
     }
-    game.client.offers().ready("second").unwrap();
+    game.ready("second");
     database.wait_for_offer("ann", "on-its-way", "sent");
     for n in 30..40 {
         game.client.track("bite", &format!("{{\"n\":{n}}}")).unwrap();
@@ -84,7 +84,7 @@ fn killed_at_any_moment() {
         if let Some(last) = game.offers().last() {
             game.client.offers().result(last, Outcome::Accepted).unwrap();
         }
-        game.client.offers().ready("level_completed").unwrap();
+        game.ready("level_completed");
         std::thread::sleep(std::time::Duration::from_millis(dice.roll(25)));
         server.kill().unwrap();
         server = ServerProcess::start(SERVER, data.path()).unwrap();

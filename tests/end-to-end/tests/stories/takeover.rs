@@ -71,7 +71,7 @@ fn a_drained_server_sends_everybody_away_spread_and_gets_them_back() {
     for (n, game) in games.iter_mut().enumerate() {
         game.wait_for(State::Online);
         // On its way when the server goes.
-        game.client.offers().ready("level_completed").unwrap();
+        game.ready("level_completed");
         database.wait_for_offer(&format!("player-{n}"), &format!("offer-{n}"), "sent");
     }
     server.drain_blocking();

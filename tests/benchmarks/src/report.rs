@@ -136,6 +136,7 @@ const HOW_TO_READ: &str = "\
 Written by the program; do not edit. Each line compares ours with a peer in the same run: the ratio is the median over alternating
 rounds, with the range in parentheses that half of the rounds lie in; the medians of both sides stand in brackets, ours first. Times
 differ from machine to machine and from hour to hour, ratios much less. An aim in × is for the ratio, one with a unit for our own median.
+What takes nanoseconds is timed by the thread's CPU time; a round trip and a crowd by the clock on the wall.
 ";
 
 /// The whole page, Markdown.

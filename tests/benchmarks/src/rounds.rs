@@ -1,7 +1,9 @@
 //! Alternating rounds: ours, the peer, the peer, ours. A busy machine slows both alike, so that the ratio of a
 //! round holds where its times do not; of the rounds the median counts. What is measured is left to others.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// The two sides of a measurement, round by round.
 #[derive(Debug, Clone, Default)]
@@ -79,11 +81,17 @@ fn calls_within(batch: Duration, operation: &mut impl FnMut()) -> u32 {
 }
 
 fn per_call(calls: u32, operation: &mut impl FnMut()) -> f64 {
-    let start = Instant::now();
+    let start = thread_ns();
     for _ in 0..calls {
         operation();
     }
-    start.elapsed().as_nanos() as f64 / f64::from(calls)
+    (thread_ns() - start) as f64 / f64::from(calls)
+}
+
+/// The CPU time of this thread: what another program takes of the processor meanwhile does not count.
+fn thread_ns() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 /// The middle one; of an even number the mean of the two in the middle. NaN of none.

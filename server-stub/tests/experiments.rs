@@ -69,8 +69,8 @@ async fn send(server: &RunningServer, player: &str, events: &[Value]) {
 }
 
 /// Sends for 2,400 players what their games would: the variant that the flag gives them, and for one in `one_in` a purchase.
-async fn play(server: &RunningServer, one_in: impl Fn(&str) -> usize) -> [u64; 2] {
-    let mut seen = [0; 2];
+async fn play(server: &RunningServer, one_in: impl Fn(&str) -> u64) -> [u64; 2] {
+    let mut seen = [0_u64; 2];
     let mut batches = Vec::new();
     for n in 0..2_400_usize {
         let player = format!("p{n}");
@@ -79,7 +79,7 @@ async fn play(server: &RunningServer, one_in: impl Fn(&str) -> usize) -> [u64; 2
         *count += 1;
         let at = now();
         let mut events = vec![exposure("1", at, variant)];
-        if *count as usize % one_in(variant) == 0 {
+        if count.is_multiple_of(one_in(variant)) {
             events.push(event("2", "purchase", at, json!({})));
         }
         batches.push((player, events));

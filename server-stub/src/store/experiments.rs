@@ -5,6 +5,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
 
+/// Events that are read before others get their turn.
+const AT_A_TIME: u32 = 256;
+
 /// An experiment as its columns hold it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct ExperimentRow {
@@ -104,8 +107,14 @@ pub(crate) async fn each_event(
     .bind(from)
     .bind(until)
     .fetch(c);
+    let mut count = 0_u32;
     while let Some((player, at, props)) = rows.try_next().await? {
         each(player, at, &props);
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(AT_A_TIME) {
+            // A report of a million events must not hold up the sockets of this thread.
+            tokio::task::yield_now().await;
+        }
     }
     Ok(())
 }

@@ -324,6 +324,10 @@ fn the_65th_open_request_and_the_9th_room_are_refused_at_the_call() {
     assert_eq!(client.rooms().join("room8"), Err(Error::Full));
     client.rooms().leave("room3").unwrap();
     assert_eq!(client.rooms().join("room8"), Ok(()));
+
+    // Closed is told before full.
+    client.close(PATIENCE).unwrap();
+    assert_eq!(client.rooms().join("room9"), Err(Error::Closed));
 }
 
 #[test]

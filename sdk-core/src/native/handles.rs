@@ -100,8 +100,14 @@ impl Rooms<'_> {
     pub fn join(&self, game_id: &str) -> Result<(), Error> {
         let command = Command::Join { game_id: game_id.to_owned() };
         command.check()?;
-        self.client.shared().begin_room(game_id)?;
-        self.client.command(command)
+        let shared = self.client.shared();
+        shared.check_alive()?;
+        let is_new = shared.begin_room(game_id)?;
+        self.client.command(command).inspect_err(|_| {
+            if is_new {
+                shared.forget_room(game_id);
+            }
+        })
     }
 
     /// Leaves a room.

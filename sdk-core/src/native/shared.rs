@@ -259,14 +259,13 @@ impl Shared {
         give_back(&self.open_requests);
     }
 
-    /// Notes a room; joining one again takes no place.
-    pub(crate) fn begin_room(&self, game_id: &str) -> Result<(), Error> {
+    /// Notes a room, and says whether it is a new one; joining one again takes no place.
+    pub(crate) fn begin_room(&self, game_id: &str) -> Result<bool, Error> {
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         if !rooms.contains(game_id) && rooms.len() >= MAX_ROOMS {
             return Err(Error::Full);
         }
-        rooms.insert(game_id.to_owned());
-        Ok(())
+        Ok(rooms.insert(game_id.to_owned()))
     }
 
     pub(crate) fn forget_room(&self, game_id: &str) {

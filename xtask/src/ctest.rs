@@ -25,12 +25,13 @@ const VARIANTS: &[Variant] = &[
         cxx: "g++",
         settings: &["-DCASTLINE_SANITIZE=address,undefined"],
     },
+    Variant { name: "threads", c: "gcc", cxx: "g++", settings: &["-DCASTLINE_SANITIZE=thread"] },
     Variant { name: "valgrind", c: "gcc", cxx: "g++", settings: &["-DCASTLINE_VALGRIND=ON"] },
 ];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// This variant alone: gcc, clang, sanitizers, valgrind
+    /// This variant alone: gcc, clang, sanitizers, threads, valgrind
     #[arg(long, value_name = "VARIANT")]
     only: Option<String>,
 }

@@ -110,7 +110,8 @@ impl CClient {
     }
 
     fn begin_polling(&self) -> Option<Polling<'_>> {
-        (!self.polling.swap(true, Ordering::Acquire)).then_some(Polling(self))
+        // `then`, for a right that is made and dropped would be given back for the one who has it.
+        (!self.polling.swap(true, Ordering::Acquire)).then(|| Polling(self))
     }
 
     /// The next event, lent until the next poll.

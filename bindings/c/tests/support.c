@@ -160,24 +160,36 @@ castline_client *connect_player(const char *player) {
   return client;
 }
 
-const castline_event *await_event(castline_client *client, castline_event_kind kind) {
+castline_client *connect_nowhere(void) {
+  castline_options options = CASTLINE_OPTIONS_INIT;
+  castline_client *client = NULL;
+  options.url = "http://127.0.0.1:9";
+  options.build = "2.0.0";
+  options.token = "a.b.c";
+  CHECK_RESULT(castline_client_connect(&options, &client), CASTLINE_OK);
+  return client;
+}
+
+const castline_event *await_event_at(const char *file, int line, castline_client *client, castline_event_kind kind) {
   double deadline = seconds() + 20;
   const castline_event *event;
-  for (;;) {
+  while (seconds() < deadline) {
     while (castline_client_poll_event(client, &event) == CASTLINE_OK) {
       if (event->kind == kind) return event;
     }
-    if (seconds() > deadline) fprintf(stderr, "no event of kind %u in 20 s\n", (unsigned)kind);
-    CHECK(seconds() <= deadline);
     frame();
   }
+  fprintf(stderr, "event %u: ", (unsigned)kind);
+  check_failed(file, line, "it came within 20 s");
+  return NULL;
 }
 
-void await_state(castline_client *client, castline_state state) {
+void await_state_at(const char *file, int line, castline_client *client, castline_state state) {
   double deadline = seconds() + 20;
-  while (castline_client_state(client) != state) {
-    CHECK(seconds() <= deadline);
-    frame();
+  while (castline_client_state(client) != state && seconds() < deadline) frame();
+  if (castline_client_state(client) != state) {
+    fprintf(stderr, "state %u, now %u: ", (unsigned)state, (unsigned)castline_client_state(client));
+    check_failed(file, line, "it came within 20 s");
   }
 }
 

@@ -32,11 +32,14 @@ void server_put(const char *path, const char *body);
 /* What a game's own backend would do. */
 const char *server_token(const char *player, char *buffer, size_t capacity);
 
-/* A client of that server, for this player. */
+/* A client of that server, for this player; and one whose server is not there. */
 castline_client *connect_player(const char *player);
+castline_client *connect_nowhere(void);
 /* Polls as a game does, a frame apart, until an event of this kind comes; fails after 20 s. Other events are passed over. */
-const castline_event *await_event(castline_client *client, castline_event_kind kind);
-void await_state(castline_client *client, castline_state state);
+#define await_event(client, kind) await_event_at(__FILE__, __LINE__, (client), (kind))
+#define await_state(client, state) await_state_at(__FILE__, __LINE__, (client), (state))
+const castline_event *await_event_at(const char *file, int line, castline_client *client, castline_event_kind kind);
+void await_state_at(const char *file, int line, castline_client *client, castline_state state);
 
 /* A frame's pause, 1 ms; and a clock that only goes forward. */
 void frame(void);

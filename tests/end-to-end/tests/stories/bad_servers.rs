@@ -12,7 +12,7 @@ use castline_end_to_end::server::offer;
 use castline_server::{FlagDefinition, RunningServer};
 use tempfile::TempDir;
 
-use crate::{server, server_with, tempdir};
+use crate::{server, tempdir};
 
 const PORTAL: &str = "<!DOCTYPE html><html><body>Welcome to our Wi-Fi. Please log in.</body></html>";
 
@@ -22,13 +22,9 @@ fn portal() -> Answer {
 
 fn stocked_server() -> (RunningServer, TempDir) {
     let (server, data) = server();
-    stock(&server);
-    (server, data)
-}
-
-fn stock(server: &RunningServer) {
     server.put_flag("depth", FlagDefinition::new("on", &[("on", "7")]).unwrap()).unwrap();
     server.put_offer("first", offer("First")).unwrap();
+    (server, data)
 }
 
 /// What a case's game was told when its attempt failed: cause and close code.
@@ -183,9 +179,7 @@ fn a_word_that_is_final_is_obeyed() {
 
 #[test]
 fn a_captive_portal_takes_nothing() {
-    // Events that were refused rest for a while and then go with the next ping.
-    let (server, data) = server_with(|settings| settings.timers.heartbeat = 1_000);
-    stock(&server);
+    let (server, data) = stocked_server();
     server.put_offer("second", offer("Second")).unwrap();
     let database = Database::of(data.path());
     let front = Front::start(server.addr());

@@ -12,6 +12,7 @@ mod bad_flags;
 mod bad_servers;
 mod bad_tokens;
 mod first_offer;
+mod no_socket;
 mod nothing_lost;
 mod player_death;
 mod resume;

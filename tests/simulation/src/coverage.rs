@@ -75,6 +75,7 @@ marks! {
     FlagsPushed => "flags changed pushed",
     EventsStored => "analytics stored",
     EventsDuplicate => "analytics repeated",
+    EventsDropped => "analytics dropped at the bound",
     EventsOverHttp => "analytics over HTTP",
     Dormant => "dormant",
     Failed => "failed",

@@ -200,6 +200,13 @@ impl Device {
         self.disk.get(&key.file_name()).cloned()
     }
 
+    /// What a player's analytics take on the disk.
+    pub(crate) fn analytics_bytes(&self, player: &str) -> usize {
+        let first = StoreKey::Events(player.to_owned(), 0).file_name();
+        let prefix = first.trim_end_matches('0');
+        self.disk.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, bytes)| bytes.len()).sum()
+    }
+
     /// Some file turns out unreadable and is set aside.
     pub(crate) fn corrupt(&mut self) -> Option<String> {
         let at = self.rng.below(self.disk.len() as u64) as usize;

@@ -162,7 +162,7 @@ impl World {
         let Some(process) = &mut self.device.process else { return };
         process.poll_due = !process.inbox.is_empty();
         if process.poll_due {
-            self.to_device(self.t + delay, Local::Poll);
+            self.deliver(self.t + delay, Local::Poll);
         }
     }
 
@@ -194,6 +194,10 @@ impl World {
 
     /// A patient game: it takes the client back where it may, and asks for an offer now and then, which is a reason to be online.
     pub(crate) fn calm_act(&mut self, n: u32) {
+        if n == 1 {
+            // A client that gave up on flags for a while has a reason to look again.
+            self.server.change_flags(self.t, 500);
+        }
         match self.checks.state() {
             State::Failed | State::Replaced if n < 4 => self.command(Command::Reconnect),
             State::Closed => {}

@@ -73,19 +73,21 @@ impl Game {
             1 => ",\"fail\":\"INTERNAL\"",
             _ => "",
         };
+        // Now and then as large as the check at the call lets through.
+        let pad = "x".repeat(if self.rng.chance(3) { 16_000 } else { 0 });
         Command::Request {
             request: RequestId(self.requests),
             channel: Channel::Game,
             kind: "work".into(),
-            payload: format!("{{\"n\":{n}{fail}}}"),
+            payload: format!("{{\"n\":{n}{fail},\"pad\":\"{pad}\"}}"),
             timeout_ms: self.rng.pick(&[500, 3_000, 10_000, 10_000, 60_000, 600_000]),
             key: self.rng.chance(60).then(|| format!("key-{n}")),
         }
     }
 
-    pub(crate) fn track(&mut self) -> Command {
+    pub(crate) fn track(&mut self, pad: usize) -> Command {
         self.tracks += 1;
-        let pad = if self.rng.chance(10) { "x".repeat(1_500) } else { String::new() };
+        let pad = "x".repeat(if self.rng.chance(10) { 1_500 } else { pad });
         Command::Track {
             name: "level_completed".into(),
             props: format!("{{\"n\":{},\"pad\":\"{pad}\"}}", self.tracks),
@@ -118,7 +120,7 @@ impl Game {
                 let payload = format!("{{\"n\":{}}}", self.works);
                 Command::Send { channel: Channel::Game, kind: "work".into(), payload }
             }
-            63..=78 => self.track(),
+            63..=78 => self.track(0),
             79..=82 => Command::Join { game_id },
             83..=84 => Command::Leave { game_id },
             85..=86 => Command::RoomSend { game_id, event: "splash".into(), data: "{}".into() },
@@ -129,7 +131,7 @@ impl Game {
             },
             95..=96 => Command::SetAttributes("{\"level\":4}".into()),
             97..=98 => Command::Reconnect,
-            _ => self.track(),
+            _ => self.track(0),
         }
     }
 }
@@ -165,16 +167,23 @@ impl World {
         {
             return;
         }
-        match self.rng.below(3) {
-            0 => {
+        match self.rng.below(8) {
+            0 | 1 => {
                 for _ in 0..70 {
                     let command = self.game.request();
                     self.command(command);
                 }
             }
-            1 => {
+            2..=4 => {
                 for _ in 0..120 {
-                    let command = self.game.track();
+                    let command = self.game.track(0);
+                    self.command(command);
+                }
+            }
+            // More than the disk may hold of them.
+            5 => {
+                for _ in 0..400 {
+                    let command = self.game.track(1_700);
                     self.command(command);
                 }
             }

@@ -8,7 +8,9 @@ mod device;
 mod drive;
 mod faults;
 mod game;
+mod mutants;
 mod network;
+mod outside;
 mod plan;
 mod rng;
 mod server;
@@ -36,6 +38,12 @@ struct Args {
     /// Only this history.
     #[arg(long)]
     seed: Option<u64>,
+    /// Apply each deliberate defect to a copy of the core and see whether it is found.
+    #[arg(long)]
+    mutants: bool,
+    /// Of the mutants only those whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
     /// Print the history's trace.
     #[arg(long)]
     trace: bool,
@@ -57,6 +65,9 @@ struct Share {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.mutants {
+        return mutants::run(args.seeds, args.only.as_deref());
+    }
     if let Some(seed) = args.seed {
         return one(seed, args.trace);
     }

@@ -57,10 +57,15 @@ impl AnalyticsCheck {
     }
 
     /// The core wants something kept.
-    pub(super) fn save(&mut self, m: Moment, key: &StoreKey, bytes: &[u8]) {
+    pub(super) fn save(&mut self, m: Moment, key: &StoreKey, bytes: &[u8]) -> Broken {
+        // Held offers, seen ids, open bets: each is bounded, so their record is.
+        if bytes.len() > 65_536 {
+            return Err(format!("{} bytes are saved as {key:?}", bytes.len()));
+        }
         if matches!(key, StoreKey::Events(..)) {
             self.pages.insert((key.file_name(), m.step), numbers(&String::from_utf8_lossy(bytes)));
         }
+        Ok(())
     }
 
     pub(super) fn saved(&mut self, key: &StoreKey, step: u64) {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use castline::protocol::messages::{Authenticated, NewOffer};
+use castline::protocol::limits::ACK_DELAY_MS;
+use castline::protocol::messages::{Authenticate, Authenticated, NewOffer};
 use castline::protocol::{Channel, Envelope};
 use castline::{Event, Input, StoreKey};
 
@@ -30,6 +31,8 @@ pub(super) struct DurableCheck {
     /// What was received in this session: number → need.
     received: BTreeMap<u64, Needs>,
     acked: u64,
+    /// Since when the server could know more than it was told.
+    owed_since: Option<u64>,
     /// Of this process: events that the game took, and that the core was told of.
     popped: BTreeSet<String>,
     told: BTreeSet<String>,
@@ -64,7 +67,12 @@ impl DurableCheck {
                     self.text(m, &envelope, online);
                 }
             }
-            Input::Taken { .. } => self.told.extend(self.popped.iter().cloned()),
+            Input::Taken { .. } => {
+                self.told.extend(self.popped.iter().cloned());
+                if self.ackable() > self.acked {
+                    self.owed_since.get_or_insert(m.elapsed);
+                }
+            }
             _ => {}
         }
     }
@@ -128,6 +136,13 @@ impl DurableCheck {
 
     pub(super) fn sent(&mut self, text: &str) -> Broken {
         let Ok(envelope) = Envelope::decode(text) else { return Ok(()) };
+        if envelope.kind == "authenticate"
+            && let Ok(Authenticate { resume: Some(resume), .. }) = envelope.payload_as::<Authenticate<'_>>()
+            && (resume.session_id != self.session || resume.last_seq != self.last_seq)
+        {
+            let (id, last) = (&self.session, self.last_seq);
+            return Err(format!("resumes {resume:?}; this process has received {last} in {id}"));
+        }
         let Some(ack) = envelope.ack else { return Ok(()) };
         if ack > self.last_seq {
             return Err(format!("ack {ack} of what was not received (last is {})", self.last_seq));
@@ -136,21 +151,49 @@ impl DurableCheck {
             return Err(format!("ack goes back from {} to {ack}", self.acked));
         }
         for (seq, need) in self.received.iter().filter(|(seq, _)| **seq > self.acked && **seq <= ack) {
-            let met = match need {
-                Needs::Nothing => true,
-                Needs::Taken(what) => self.told.contains(what),
-                Needs::Offer(id) => {
-                    self.safe.contains(id) || self.told.contains(id) || self.released.contains(id)
-                }
-            };
-            if !met {
+            if !self.met(need) {
                 return Err(format!(
                     "ack {ack} covers message {seq} ({need:?}), which is neither taken nor saved"
                 ));
             }
         }
         self.acked = ack;
+        self.owed_since = None;
         Ok(())
+    }
+
+    fn met(&self, need: &Needs) -> bool {
+        match need {
+            Needs::Nothing => true,
+            Needs::Taken(what) => self.told.contains(what),
+            Needs::Offer(id) => {
+                self.safe.contains(id) || self.told.contains(id) || self.released.contains(id)
+            }
+        }
+    }
+
+    /// Up to where an acknowledgement is owed: what the game has taken. Of an offer only the client knows whether it counts as saved.
+    fn ackable(&self) -> u64 {
+        let taken = |need: &Needs| match need {
+            Needs::Nothing => true,
+            Needs::Taken(what) | Needs::Offer(what) => self.told.contains(what),
+        };
+        let open = self.received.iter().filter(|(seq, _)| **seq > self.acked);
+        let met = open.take_while(|(_, need)| taken(need));
+        met.last().map_or(self.acked, |(seq, _)| *seq)
+    }
+
+    /// Within a second of being possible an acknowledgement is on its way, if there is a way.
+    pub(super) fn drained(&mut self, m: Moment, online: bool) -> Broken {
+        if !online {
+            self.owed_since = None;
+        }
+        match self.owed_since {
+            Some(since) if m.elapsed > since + ACK_DELAY_MS => {
+                Err(format!("an acknowledgement up to {} is {} ms old", self.ackable(), m.elapsed - since))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn event(&mut self, event: &Event, _durable: bool) -> Broken {
@@ -170,6 +213,9 @@ impl DurableCheck {
     }
 
     fn told_once(&mut self, what: String) -> Broken {
+        if what.contains("again") {
+            return Err("a message whose number was seen before was told".into());
+        }
         if self.misbehaving && what.contains("\"number\":0}") {
             return Ok(());
         }

@@ -19,9 +19,9 @@ struct Socket {
     online_since: Option<u64>,
     /// An unanswered ping, and when it went out.
     ping: Option<u64>,
-    /// The last text came in this step.
-    spoke: u64,
     said_hello: bool,
+    /// `auth_failed` came.
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -47,6 +47,10 @@ pub(super) struct LinkCheck {
     most: u32,
     least: u32,
     closing: bool,
+    /// The server ended it for good.
+    terminal: bool,
+    /// The device is connected elsewhere, and the game has not taken it back.
+    replaced: bool,
     pub(super) was_closed: bool,
     pub(super) failed_for_good: bool,
     input: &'static str,
@@ -78,6 +82,8 @@ impl Default for LinkCheck {
             most: 0,
             least: 0,
             closing: false,
+            terminal: false,
+            replaced: false,
             was_closed: false,
             failed_for_good: false,
             input: "",
@@ -134,15 +140,13 @@ impl LinkCheck {
                 }
             }
             Input::Text { socket, text } => return self.text(m, *socket, text),
-            Input::SocketClosed { socket, code, retry_after_ms } => {
-                if self.socket.as_ref().is_some_and(|s| s.id == *socket) {
-                    self.closed_by_server(m, *code, *retry_after_ms);
-                }
+            Input::SocketClosed { socket, code, retry_after_ms }
+                if self.socket.as_ref().is_some_and(|s| s.id == *socket) =>
+            {
+                self.closed_by_server(m, *code, *retry_after_ms);
             }
-            Input::Token { ticket, token } => {
-                if self.asked.remove(&ticket.0) {
-                    self.has_token = token.is_some();
-                }
+            Input::Token { ticket, token } if self.asked.remove(&ticket.0) => {
+                self.has_token = token.is_some();
             }
             Input::Lifecycle(what) => match what {
                 Lifecycle::Background => self.background = true,
@@ -151,7 +155,9 @@ impl LinkCheck {
                 Lifecycle::NetworkLost => self.network = false,
                 _ => {}
             },
-            Input::Command(Command::Reconnect) => (self.background, self.excused) = (false, true),
+            Input::Command(Command::Reconnect) => {
+                (self.background, self.excused, self.replaced) = (false, true, false);
+            }
             Input::Command(Command::SetToken(token)) => {
                 self.asked.clear();
                 self.has_token = token.is_some();
@@ -175,21 +181,18 @@ impl LinkCheck {
 
     fn text(&mut self, m: Moment, socket: SocketId, text: &str) -> Option<bool> {
         let held = self.socket.as_mut().filter(|s| s.id == socket && s.opened)?;
-        held.spoke = m.step;
         let Ok(envelope) = Envelope::decode(text) else { return Some(held.online_since.is_some()) };
         held.ping = None;
         let online = held.online_since.is_some();
         match (envelope.channel, &*envelope.kind) {
-            (Channel::System, "authenticated") if !online => {
-                if envelope.payload_as::<Authenticated>().is_ok() {
-                    held.online_since = Some(m.elapsed);
-                    self.online_t = Some(m.t);
-                    self.refusals = 0;
-                }
+            (Channel::System, "authenticated")
+                if !online && envelope.payload_as::<Authenticated>().is_ok() =>
+            {
+                held.online_since = Some(m.elapsed);
+                self.online_t = Some(m.t);
+                self.refusals = 0;
             }
-            (Channel::System, "auth_failed") if !online => {
-                self.drain = None;
-            }
+            (Channel::System, "auth_failed") if !online => held.refused = true,
             (Channel::System, "reconnect") => {
                 if let Ok(word) = envelope.payload_as::<Reconnect>() {
                     self.drain = Some(word.after_ms.min(600_000));
@@ -203,6 +206,8 @@ impl LinkCheck {
     fn closed_by_server(&mut self, m: Moment, code: u16, retry_after: Option<u64>) {
         let stable = self.end(m);
         match code {
+            4500..=4999 => self.terminal = true,
+            4003 => self.replaced = true,
             4029 => self.not_before = m.elapsed + 5_000,
             4009 => self.excused = stable,
             4001 => self.refused(),
@@ -264,12 +269,11 @@ impl LinkCheck {
         if !self.has_token {
             return Err("a socket is opened without a token in hand".into());
         }
-        let left = self.excused;
+        if self.terminal || self.replaced {
+            return Err("a socket is opened although the server said not to come back".into());
+        }
         match self.state {
-            State::Failed if self.cause != Cause::Auth => {
-                return Err("a socket is opened after a terminal end".into());
-            }
-            State::Failed | State::Replaced if !left => {
+            State::Failed | State::Replaced if !self.excused => {
                 return Err(format!("a socket is opened in state {} without the game's word", self.state));
             }
             _ => {}
@@ -297,9 +301,27 @@ impl LinkCheck {
             return Err("more than 40 sockets in 10 s".into());
         }
         self.excused = false;
-        self.socket =
-            Some(Socket { id, opened: false, online_since: None, ping: None, spoke: 0, said_hello: false });
+        self.socket = Some(Socket {
+            id,
+            opened: false,
+            online_since: None,
+            ping: None,
+            said_hello: false,
+            refused: false,
+        });
         Ok(())
+    }
+
+    /// What the server said for good is told at once.
+    pub(super) fn drained(&self) -> Broken {
+        match self.state {
+            State::Closed => Ok(()),
+            state if self.terminal && state != State::Failed => {
+                Err(format!("a terminal end is told as {state}"))
+            }
+            state if self.replaced && state != State::Replaced => Err(format!("4003 is told as {state}")),
+            _ => Ok(()),
+        }
     }
 
     fn send_text(&mut self, m: Moment, id: SocketId, text: &str) -> Broken {
@@ -347,7 +369,7 @@ impl LinkCheck {
                 Some(_) => {}
             }
         }
-        let refused = self.socket.as_ref().is_some_and(|s| s.spoke == m.step && s.online_since.is_none());
+        let refused = socket.refused;
         self.end(m);
         if refused {
             self.refused();

@@ -5,6 +5,7 @@
 
 mod analytics;
 mod durable;
+mod flags;
 mod link;
 mod offers;
 mod requests;
@@ -12,7 +13,8 @@ mod rooms;
 mod wakes;
 mod wire;
 
-use castline::{Command, Event, Input, Now, Output, State, StoreKey};
+use castline::protocol::limits::{MAX_ANALYTICS_BYTES, MAX_BATCH_BYTES};
+use castline::{Command, Dropped, Event, Input, Now, Output, State, StoreKey};
 
 use crate::coverage::{Coverage, Mark};
 use crate::device::{Process, SaveEnd};
@@ -42,6 +44,7 @@ pub(crate) struct Checks {
     offers: offers::OfferCheck,
     requests: requests::RequestCheck,
     rooms: rooms::RoomCheck,
+    flags: flags::FlagCheck,
     wakes: wakes::WakeCheck,
     analytics: analytics::AnalyticsCheck,
     misbehaving: bool,
@@ -63,6 +66,7 @@ impl Checks {
             offers: offers::OfferCheck::new(persistent),
             requests: requests::RequestCheck::default(),
             rooms: rooms::RoomCheck::default(),
+            flags: flags::FlagCheck::new(players_change),
             wakes: wakes::WakeCheck::default(),
             analytics: analytics::AnalyticsCheck::new(players_change),
             misbehaving,
@@ -116,6 +120,7 @@ impl Checks {
         self.offers.process_starts();
         self.requests.process_starts();
         self.rooms.process_starts();
+        self.flags.process_starts();
     }
 
     pub(crate) fn process_dies(&mut self, kept: &[(StoreKey, u64)]) {
@@ -163,8 +168,17 @@ impl Checks {
             let verdict = self.durable.sent(text);
             self.judge("acknowledgement", verdict);
         }
-        if let Output::Save { key, bytes } = output {
-            self.analytics.save(m, key, bytes);
+        match output {
+            Output::Save { key, bytes } => {
+                let verdict = self.analytics.save(m, key, bytes);
+                self.judge("bounds", verdict);
+            }
+            Output::Flags(flags) => {
+                let verdict = self.flags.published(flags);
+                self.judge("flags", verdict);
+            }
+            Output::HttpRequest { url, .. } => self.flags.asked(url),
+            _ => {}
         }
         if let Output::Event { event, durable } = output {
             self.event(event, *durable, server_time);
@@ -186,6 +200,7 @@ impl Checks {
             Event::NoOffer { .. } => Mark::NoOffer,
             Event::OfferExpired { .. } => Mark::OfferExpired,
             Event::RoomGap { .. } => Mark::RoomGap,
+            Event::Dropped { what: Dropped::Analytics, .. } => Mark::EventsDropped,
             Event::RequestCompleted { .. } => Mark::RequestDone,
             Event::StateChanged { state: State::Dormant, .. } => Mark::Dormant,
             Event::StateChanged { state: State::Failed, .. } => Mark::Failed,
@@ -202,6 +217,10 @@ impl Checks {
         self.judge("requests", verdict);
         let verdict = self.offers.drained(m);
         self.judge("offers", verdict);
+        let verdict = self.link.drained();
+        self.judge("connection", verdict);
+        let verdict = self.durable.drained(m, self.link.state == State::Online);
+        self.judge("acknowledgement", verdict);
         let busy = self.requests.open() > 0 || self.offers.any_open();
         let halted = self.link.halted();
         let verdict = self.wakes.drained(m, halted && !busy, self.link.state);
@@ -232,6 +251,14 @@ impl Checks {
             self.durable.kept(&end.key, end.step);
             self.offers.saved(&end.key, end.step);
             self.analytics.saved(&end.key, end.step);
+        }
+    }
+
+    pub(crate) fn analytics_on_disk(&mut self, bytes: usize) {
+        // The page that is being filled, and pages whose deletion has yet to end.
+        let bound = MAX_ANALYTICS_BYTES + 4 * MAX_BATCH_BYTES;
+        if bytes > bound {
+            self.fail("bounds", format!("{bytes} bytes of analytics are on the disk; the bound is {bound}"));
         }
     }
 
@@ -282,6 +309,8 @@ impl Checks {
         if alive && self.link.was_online_since(calm_since) {
             let verdict = self.durable.finish(server, player);
             self.judge("durable", verdict);
+            let verdict = self.flags.finish(server);
+            self.judge("flags", verdict);
             if !self.misbehaving {
                 let verdict = self.rooms.finish(server, player);
                 self.judge("rooms", verdict);

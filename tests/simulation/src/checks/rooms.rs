@@ -34,10 +34,10 @@ impl RoomCheck {
 
     pub(super) fn event(&mut self, event: &Event) -> Broken {
         match event {
-            Event::RoomChanged { game_id, change: RoomChange::Joined, .. } => {
-                if !self.wanted.contains(game_id) {
-                    return Err(format!("joined {game_id}, which the game does not want"));
-                }
+            Event::RoomChanged { game_id, change: RoomChange::Joined, .. }
+                if !self.wanted.contains(game_id) =>
+            {
+                return Err(format!("joined {game_id}, which the game does not want"));
             }
             Event::RoomChanged { game_id, change: RoomChange::JoinFailed | RoomChange::Left, .. } => {
                 self.wanted.remove(game_id);

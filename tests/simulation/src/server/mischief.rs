@@ -105,7 +105,7 @@ impl Server {
                 if last == 0 {
                     return None;
                 }
-                let mut again = message(Channel::Game, "prize", "{\"number\":0}".into());
+                let mut again = message(Channel::Game, "prize", "{\"number\":0,\"again\":true}".into());
                 again.seq = Some(last);
                 again.encode()
             }

@@ -17,6 +17,7 @@ use super::http::{self, Http};
 use super::logs;
 use super::shared::{Message, Shared};
 use super::socket::{SocketEvent, Sockets, WAKER};
+use crate::command::Command;
 use crate::core::Core;
 use crate::event::{Event, State};
 use crate::flags::Flags;
@@ -158,12 +159,18 @@ impl Driver {
         while let Some(response) = self.http.next() {
             self.take_response(&response);
         }
-        if taken > self.taken && !self.more {
-            self.taken = taken;
-            self.handle(Input::Taken { events: taken });
+        if !self.more {
+            self.tell_taken(taken);
         }
         if self.clock.now().mono >= self.wake_at {
             self.handle(Input::Wake);
+        }
+    }
+
+    fn tell_taken(&mut self, taken: u64) {
+        if taken > self.taken {
+            self.taken = taken;
+            self.handle(Input::Taken { events: taken });
         }
     }
 
@@ -173,7 +180,14 @@ impl Driver {
                 Ok(message) => {
                     self.shared.end_command();
                     match message {
-                        Message::Command(command) => self.handle(Input::Command(command)),
+                        Message::Command(command) => {
+                            if command == Command::Close {
+                                // What the game took before it closed is acknowledged and remembered like everything else;
+                                // a closed core would not hear of it.
+                                self.tell_taken(self.shared.taken());
+                            }
+                            self.handle(Input::Command(command));
+                        }
                         Message::Lifecycle(what) => self.handle(Input::Lifecycle(what)),
                         #[cfg(test)]
                         Message::Panic => panic!("as the test wants it"),

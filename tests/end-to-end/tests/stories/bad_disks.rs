@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use castline::{Client, Error, Event, Outcome, Reason, State};
-use castline_end_to_end::PATIENCE;
 use castline_end_to_end::database::Database;
 use castline_end_to_end::game::{Game, options};
 use castline_end_to_end::player::PlayerProcess;
+use castline_end_to_end::proxy::{Proxy, Way};
 use castline_end_to_end::server::offer;
+use castline_end_to_end::{PATIENCE, eventually};
 use castline_server::{FlagDefinition, RunningServer};
 use tempfile::TempDir;
 
-use crate::{server, tempdir};
+use crate::{server, server_with, tempdir};
 
 const PLAYER: &str = env!("CARGO_BIN_EXE_player-under-test");
 
@@ -65,6 +66,36 @@ fn a_full_disk() {
     assert_eq!(player.break_at("level_completed").as_deref(), Some("first"));
     player.close().unwrap();
     database.wait_for_offer("bob", "first", "received");
+}
+
+#[test]
+fn an_offer_that_could_not_be_kept_is_not_acknowledged() {
+    let (server, data) = server_with(|settings| {
+        settings.timers.heartbeat = 1_000;
+        (settings.timers.requeue, settings.timers.sweep) = (300, 50);
+    });
+    let database = Database::of(data.path());
+    let proxy = Proxy::start(server.addr());
+    let home = tempdir();
+    let start = PlayerProcess::start_without_space;
+    let mut player = start(PLAYER, &proxy.url(), home.path(), "ann").unwrap();
+    player.wait_for("online");
+    assert_eq!(player.break_at("level_completed"), None);
+    // Too late for the break: it can only be held in memory, which a death would take away.
+    server.put_offer("late", offer("Late")).unwrap();
+    database.wait_for_offer("ann", "late", "sent");
+    // Pings, on which an acknowledgement would ride.
+    for _ in 0..3 {
+        let sent = proxy.bytes(Way::Up);
+        eventually("a ping", || (proxy.bytes(Way::Up) > sent).then_some(()));
+    }
+    assert_eq!(database.offer("ann", "late").0, "sent");
+    player.kill().unwrap();
+    database.wait_for_offer("ann", "late", "queued");
+    let mut player = PlayerProcess::start(PLAYER, &proxy.url(), home.path(), "ann").unwrap();
+    player.wait_for("online");
+    assert_eq!(player.break_at("level_completed").as_deref(), Some("late"));
+    player.close().unwrap();
 }
 
 #[test]

@@ -126,3 +126,22 @@ fn over_tls_with_a_local_authority() {
         assert_eq!(game.count(|e| matches!(e, Event::StateChanged { state: State::Online, .. })), 0);
     }
 }
+
+#[test]
+fn closed_right_after_the_offer() {
+    let (server, data) = server();
+    server.put_offer("starter", offer("Starter pack")).unwrap();
+    let database = Database::of(data.path());
+    // Which of them comes first to the client's thread is a matter of luck, so several try theirs.
+    for n in 0..8 {
+        let (player, home) = (format!("player-{n}"), tempdir());
+        let open = || Game::with(options(&server.http_url()).data_dir(home.path()), &player);
+        let mut game = open();
+        assert_eq!(game.break_at("level_completed").expect("the offer").offer_id, "starter");
+        game.end();
+        database.wait_for_offer(&player, "starter", "received");
+        let mut game = open();
+        game.online();
+        assert_eq!(game.break_at("level_completed"), None, "it was seen");
+    }
+}

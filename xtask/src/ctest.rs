@@ -6,7 +6,7 @@
 
 use crate::process::{self, CommandLine};
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A build of the tests and a run of them.
 struct Variant {
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     if !CommandLine::cargo("build --package castline-c --package castline-server").run()? {
         return Ok(false);
     }
-    let libraries = target().join("debug");
+    let libraries = process::target().join("debug");
     let mut good = exports_are_ours(&libraries.join("libcastline.so"))?;
     for variant in variants {
         println!("\nC tests, {}", variant.name);
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 fn test(variant: &Variant, libraries: &Path) -> Result<bool> {
-    let build = target().join("ctest").join(variant.name);
+    let build = process::target().join("ctest").join(variant.name);
     let setting = |name: &str, path: &Path| format!("-D{name}={}", path.display());
     let configure = CommandLine::new("cmake")
         .args(["-S", "bindings/c/tests", "-B"])
@@ -100,8 +100,4 @@ fn exports_are_ours(library: &Path) -> Result<bool> {
     );
     others.iter().for_each(|name| println!("  {name}"));
     Ok(!names.is_empty() && others.is_empty())
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| process::root().join("target"), PathBuf::from)
 }

@@ -4,6 +4,7 @@
 
 mod ctest;
 mod header;
+mod package;
 mod process;
 mod repository;
 mod setup;
@@ -33,6 +34,8 @@ enum Chore {
     Header(header::Arguments),
     /// Test the C library from C and C++, against the real server
     Ctest(ctest::Arguments),
+    /// Build what a studio downloads, and try it
+    Package(package::Arguments),
     /// Install the tools that `test` needs, each at the version that is known to work
     Setup,
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Chore::Bench(Forwarded { arguments }) => process::run_release("castline-benchmarks", &arguments),
         Chore::Ctest(arguments) => ctest::run(&arguments),
         Chore::Header(arguments) => header::run(&arguments),
+        Chore::Package(arguments) => package::run(&arguments),
         Chore::Setup => setup::run(),
     };
     match result {

@@ -17,6 +17,6 @@ mod store;
 
 pub use engine::OfferDefinition;
 pub use engine::experiments;
-pub use engine::flags::{FlagDefinition, Rule};
+pub use engine::flags::{FlagDefinition, Prerequisite, Rule, Schedule, Test};
 pub use server::{RunningServer, Server};
 pub use settings::{Limits, Rate, Secret, Settings, Timers, TlsFiles};

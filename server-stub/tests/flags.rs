@@ -161,19 +161,34 @@ async fn rules_builds_attributes_and_private_flags() {
 async fn bad_queries_are_400_with_a_problem() {
     let (server, _data) = start();
     let nine: String = (0..9).map(|n| format!("&attr.a{n}=1")).collect();
-    for query in [
-        "build=2",
-        "player_id=&build=2",
-        "player_id=a%20b&build=2",
-        "player_id=p1&player_id=p2",
-        "player_id=p1&min=18",
-        &format!("player_id=p1{nine}"),
-        "player_id=p1&attr.=1",
+    let long = "x".repeat(1_025);
+    for (query, field) in [
+        ("build=2", "player_id"),
+        ("", "player_id"),
+        ("player_id=&build=2", "player_id"),
+        ("player_id=a%20b&build=2", "player_id"),
+        ("player_id=%00", "player_id"),
+        ("player_id=%F0%9F%90%9F", "player_id"),
+        ("player_id=p1'--", "player_id"),
+        (&format!("player_id={}", "x".repeat(65)), "player_id"),
+        ("player_id=p1&player_id=p2", "player_id"),
+        ("player_id=p1&build=1&build=2", "build"),
+        (&format!("player_id=p1&build={long}"), "build"),
+        ("player_id=p1&min=18", "min"),
+        ("player_id=p1&min=v99999999999999999999", "min"),
+        (&format!("player_id=p1{nine}"), "attr.a8"),
+        ("player_id=p1&attr.=1", "attr."),
+        ("player_id=p1&attr.a%00=1", "attr.a\0"),
+        ("player_id=p1&attr.a=1&attr.a=1", "attr.a"),
+        (&format!("player_id=p1&attr.a={long}"), "attr.a"),
     ] {
         let answer = get(server.addr(), &format!("/flags?{query}"), &[]).await;
         assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("INVALID_PAYLOAD")), "{query}");
+        assert_eq!(answer.json()["field"], field, "{query}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     }
+    // What is no UTF-8 is read as well as it can be, and is no player either.
+    assert_eq!(get(server.addr(), "/flags?player_id=%FF", &[]).await.status, 400);
     let eight: String = (0..8).map(|n| format!("&attr.a{n}=1")).collect();
     assert_eq!(get(server.addr(), &format!("/flags?player_id=p1{eight}"), &[]).await.status, 200);
 }
@@ -209,7 +224,10 @@ async fn operators_change_flags_and_offers_with_their_key() {
         admin("/admin/flags/turbo", &[("authorization", &bearer)], r#"{"variants":{},"defaultVariant":"a"}"#)
             .await;
     assert_eq!(bad.status, 400);
-    assert!(bad.json()["detail"].as_str().unwrap().contains("\"a\""));
+    assert_eq!(
+        (&bad.json()["field"], &bad.json()["detail"]),
+        (&json!("variants"), &json!("variants: empty; a flag has at least one"))
+    );
     // Nobody else, and not on the players' address.
     assert_eq!(admin("/admin/flags/turbo", &[], body).await.status, 401);
     assert_eq!(
@@ -226,4 +244,124 @@ async fn operators_change_flags_and_offers_with_their_key() {
     let audit: Vec<(String, String)> =
         sqlx::query_as("SELECT action, subject FROM audit ORDER BY number").fetch_all(&mut db).await.unwrap();
     assert_eq!(audit, [("put flag".into(), "turbo".into()), ("put offer".into(), "pack".into())]);
+}
+
+#[tokio::test]
+async fn a_schedule_holds_by_the_servers_clock() {
+    let (server, _data) = start();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let hour = 3_600_000;
+    for (name, schedule) in [
+        ("over", json!({"until": now})),
+        ("running", json!({"from": now, "until": now + hour})),
+        ("coming", json!({"from": now + hour})),
+    ] {
+        let mut definition = price();
+        definition.rollout_bp = 10_000;
+        definition.schedule = Some(serde_json::from_value(schedule).unwrap());
+        server.put_flag(name, definition).unwrap();
+    }
+    let answer = get(server.addr(), "/flags?player_id=p1&build=2", &[]).await.json();
+    let reasons = ["over", "running", "coming"].map(|name| answer["flags"][name]["reason"].clone());
+    assert_eq!(reasons, ["DISABLED", "SPLIT", "DISABLED"]);
+}
+
+#[tokio::test]
+async fn what_the_server_knows_of_a_player_targets_him_and_changes_at_once() {
+    let (server, data) = start_with(|s| s.limits.flags = Rate::unlimited());
+    let key = std::fs::read_to_string(server.admin_key_file().unwrap()).unwrap();
+    let admin = format!("Bearer {key}");
+    let traits = async |player: &str, body: &str| {
+        http(
+            server.admin_addr(),
+            "PUT",
+            &format!("/admin/players/{player}/traits"),
+            &[("authorization", &admin)],
+            body,
+        )
+        .await
+    };
+    let mut definition = price();
+    definition.rules = serde_json::from_value(json!([
+        {"when": {"trait.country": ["DE", "AT"], "trait.spend": {">=": 10}}, "variant": "treatment"}
+    ]))
+    .unwrap();
+    server.put_flag("price", definition).unwrap();
+    let bearer = format!("Bearer {}", server.token("ann").unwrap());
+    let proven = async || {
+        let answer = get(server.addr(), "/flags?player_id=ann&build=2", &[("authorization", &bearer)]).await;
+        answer.json()["flags"]["price"]["variant"].clone()
+    };
+    assert_eq!(proven().await, "control", "nothing is known yet, and that is remembered");
+    assert_eq!(traits("ann", r#"{"country":"DE","spend":12.5,"vip":true}"#).await.status, 200);
+    assert_eq!(proven().await, "treatment");
+    // Claims are no traits, and without a token nobody is known.
+    let claims = "player_id=ann&build=2&attr.country=DE&attr.spend=99";
+    assert_eq!(flag(&server, claims, "price").await["variant"], "control");
+    // The cache answers: what another process writes shows when the cache has aged, not before.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.path().join("castline.db"));
+    let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+    sqlx::query("UPDATE player_traits SET value = 'FR' WHERE name = 'country'")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(proven().await, "treatment", "no database read");
+    assert_eq!(traits("ann", r#"{"country":"FR"}"#).await.status, 200);
+    assert_eq!(proven().await, "control");
+    let read =
+        http(server.admin_addr(), "GET", "/admin/players/ann/traits", &[("authorization", &admin)], "").await;
+    assert_eq!((read.status, read.json()), (200, json!({"country": "FR"})));
+    let many: serde_json::Map<String, Value> = (0..17).map(|n| (format!("t{n}"), json!(n))).collect();
+    for (player, body, field) in [
+        ("ann", json!(many).to_string(), "traits"),
+        ("ann", json!({"a": "x".repeat(257)}).to_string(), "traits[\"a\"]"),
+        ("ann", r#"{"":1}"#.to_owned(), "traits[\"\"]"),
+        ("ann", r#"{"a":[1]}"#.to_owned(), "traits[\"a\"]"),
+        ("ann", r#"{"a":1,"a":2}"#.to_owned(), "a"),
+        ("ann", "[]".to_owned(), "body"),
+        ("a%20b", "{}".to_owned(), "player"),
+    ] {
+        let refused = traits(player, &body).await;
+        assert_eq!((refused.status, &refused.json()["field"]), (400, &json!(field)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn testers_see_their_variant_and_flags_build_on_flags() {
+    let (server, _data) = start();
+    let mut shop = FlagDefinition::new("off", &[("off", "false"), ("on", "true")]).unwrap();
+    shop.enabled = false;
+    shop.overrides = BTreeMap::from([("tester".into(), "on".into())]);
+    server.put_flag("shop", shop).unwrap();
+    let mut child = price();
+    child.rollout_bp = 10_000;
+    child.prerequisite = Some(serde_json::from_value(json!({"flag": "shop", "variants": ["on"]})).unwrap());
+    server.put_flag("price", child).unwrap();
+    let both = async |player: &str| {
+        let answer = get(server.addr(), &format!("/flags?player_id={player}&build=2"), &[]).await.json();
+        ["shop", "price"]
+            .map(|name| (answer["flags"][name]["variant"].clone(), answer["flags"][name]["reason"].clone()))
+    };
+    let is = |variant: &str, reason: &str| (json!(variant), json!(reason));
+    assert_eq!(both("tester").await, [is("on", "OVERRIDE"), is("treatment", "OVERRIDE")]);
+    assert_eq!(both("ann").await, [is("off", "DISABLED"), is("control", "DEFAULT")]);
+    let mut circle = FlagDefinition::new("off", &[("off", "false"), ("on", "true")]).unwrap();
+    circle.prerequisite =
+        Some(serde_json::from_value(json!({"flag": "price", "variants": ["treatment"]})).unwrap());
+    let error = server.put_flag("shop", circle).unwrap_err().to_string();
+    assert!(error.contains("shop → price → shop"), "{error}");
+    // A circle that somebody wrote into the table ends too: see the evaluation's own tests.
+}
+
+#[tokio::test]
+async fn rollouts_are_exact_to_a_hundredth_of_a_percent() {
+    let (server, _data) = start_with(|s| s.limits.flags = Rate::unlimited());
+    let bucket = |player: &str| castline::flags::bucketing::bucket(&format!("price:{player}"));
+    let player = (0..100_000).map(|n| format!("p{n}")).find(|p| bucket(p) == 1).unwrap();
+    for (rollout, reason) in [(1, "DEFAULT"), (2, "SPLIT")] {
+        let mut definition = price();
+        definition.rollout_bp = rollout;
+        server.put_flag("price", definition).unwrap();
+        assert_eq!(flag(&server, &format!("player_id={player}&build=2"), "price").await["reason"], reason);
+    }
 }

@@ -10,12 +10,12 @@ mod token;
 pub(crate) mod trials;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use castline::protocol::messages::{ErrorReply, Message};
 use castline::protocol::{Channel, Code, Envelope, encode, is_key};
 
-use crate::bus::{Bus, Note};
+use crate::bus::Bus;
 use crate::rate::Buckets;
 use crate::settings::Settings;
 use crate::store::keys::{Key, Reply};
@@ -23,7 +23,7 @@ use crate::store::sessions::{Backlog, Durable};
 use crate::store::sweep::Ages;
 use crate::store::{Store, StoreError};
 
-use flags::{Configuration, FlagTable};
+use flags::{FlagTable, TraitCache};
 use offers::Leases;
 use token::Tokens;
 
@@ -136,6 +136,7 @@ pub(crate) struct Engine {
     bus: Arc<Bus>,
     tokens: Tokens,
     flags: FlagTable,
+    traits: TraitCache,
     leases: Leases,
     settings: Arc<Settings>,
     ready_rate: Buckets<Arc<str>>,
@@ -164,6 +165,7 @@ impl Engine {
         let engine = Engine {
             tokens: Tokens::new(secret),
             flags: FlagTable::default(),
+            traits: TraitCache::new(Duration::from_millis(settings.timers.flags_cache)),
             leases: Leases::default(),
             ready_rate: Buckets::new(limits.ready_for_offer),
             http_rates: HttpRates {
@@ -280,53 +282,6 @@ impl Engine {
             table.forget_full(at);
         }
         Ok(())
-    }
-
-    /// The flag configuration in force.
-    pub(crate) fn configuration(&self) -> Arc<Configuration> {
-        self.flags.current()
-    }
-
-    /// Reads the configuration from the store; says so to everybody if it is a newer one.
-    pub(crate) async fn reload_flags(&self) -> Result<(), StoreError> {
-        let (version, rows) = crate::store::flags::load(self.store.readers()).await?;
-        let first = self.flags.current().version == 0;
-        if self.flags.replace(Configuration::of(version, &rows)) && !first {
-            self.announce_flags(version);
-        }
-        Ok(())
-    }
-
-    /// Creates or replaces a flag. Returns the new configuration version.
-    pub(crate) async fn put_flag(&self, name: &str, flag: flags::FlagDefinition) -> Result<String, Failure> {
-        flag.check(name).map_err(Failure::invalid)?;
-        let (name, now) = (name.to_owned(), now_ms());
-        let job = self.store.write(move |c| {
-            Box::pin(async move {
-                // The budget is checked against what the writer sees, so that two changes at once cannot pass it together.
-                let rows = crate::store::flags::all(c).await?;
-                Configuration::of(0, &rows).check_budget(&name, &flag).map_err(StoreError::Refused)?;
-                let row = flag.to_row(&name);
-                let version = crate::store::flags::put(c, &row, now).await?;
-                crate::store::flags::audit(c, "put flag", &name, &encode(&flag), now).await?;
-                let rows = crate::store::flags::all(c).await?;
-                Ok(Configuration::of(version, &rows))
-            })
-        });
-        let configuration = job.await?;
-        let version = configuration.version;
-        if self.flags.replace(configuration) {
-            self.announce_flags(version);
-        }
-        Ok(format!("v{version}"))
-    }
-
-    fn announce_flags(&self, version: i64) {
-        let message = castline::protocol::messages::FlagsChanged {
-            version: format!("v{version}"),
-            spread_ms: self.settings.timers.flags_spread,
-        };
-        self.bus.publish(&Note::Everyone { kind: "flags_changed", payload: encode(&message).into() });
     }
 
     fn backlog(&self) -> Backlog {

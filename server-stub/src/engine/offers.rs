@@ -345,7 +345,7 @@ impl Engine {
         let job = self.store.write(move |c| {
             Box::pin(async move {
                 offers::define(c, &row, now).await?;
-                crate::store::flags::audit(c, "put offer", &row.definition_id, &detail, now).await
+                crate::store::audit(c, "put offer", &row.definition_id, &detail, now).await
             })
         });
         job.await?;

@@ -1,5 +1,7 @@
 //! The operators' requests, behind the admin key.
 
+pub(super) mod flags;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,13 +12,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use castline::protocol::encode;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use super::{App, Peer, bearer_token, text};
 use crate::engine::OfferDefinition;
-use crate::engine::flags::FlagDefinition;
 
 type Body = Result<Bytes, BytesRejection>;
 
@@ -44,25 +44,6 @@ pub(super) async fn check_key(
     }
 }
 
-fn done(version: Option<String>) -> Response {
-    let body = match version {
-        Some(version) => format!("{{\"version\":{}}}", encode(&version)),
-        None => "{}".to_owned(),
-    };
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// `PUT /admin/flags/{name}`.
-pub(super) async fn put_flag(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    body: Body,
-) -> Result<Response, Problem> {
-    let flag: FlagDefinition =
-        serde_json::from_str(&text(body)?).map_err(|e| Problem::invalid(format!("body: {e}")))?;
-    Ok(done(Some(app.engine.put_flag(&name, flag).await?)))
-}
-
 /// `PUT /admin/offers/{id}`.
 pub(super) async fn put_offer(
     State(app): State<Arc<App>>,
@@ -72,5 +53,5 @@ pub(super) async fn put_offer(
     let offer: OfferDefinition =
         serde_json::from_str(&text(body)?).map_err(|e| Problem::invalid(format!("body: {e}")))?;
     app.engine.put_offer(&id, &offer).await?;
-    Ok(done(None))
+    Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response())
 }

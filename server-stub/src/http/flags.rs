@@ -1,4 +1,4 @@
-//! `GET /flags`: the form of the request, the ETag, the 304.
+//! `GET /flags`: the form of the request, the ETag, the 304; and who is admitted to flags at all, which OFREP shares.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use castline::protocol::{Code, is_name, is_player_id};
 
 use super::problem::Problem;
 use super::{App, Peer};
-use crate::engine::flags::{Asker, parse_version};
+use crate::engine::flags::{Asker, version_of};
+use crate::engine::now_ms;
 
 /// Bytes of an attribute's value: a client's attributes are at most that in all.
 const MAX_VALUE: usize = 1_024;
@@ -25,11 +26,29 @@ pub(super) async fn get_flags(
     headers: HeaderMap,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(pairs) = query.map_err(|e| Problem::invalid(e.body_text()))?;
-    let (mut asker, min) = read(pairs)?;
-    let limited = match app.bearer(&headers)? {
+    let Query(pairs) = query.map_err(|e| Problem::at("query", e.body_text()))?;
+    let (asker, min) = read(pairs)?;
+    let asker = admit(&app, &peer, &headers, asker, "player_id").await?;
+    if min.is_some_and(|min| min > app.engine.configuration().version)
+        && let Err(error) = app.engine.reload_flags().await
+    {
+        tracing::error!(%error, "the flags could not be read anew");
+    }
+    let answer = app.engine.configuration().answer(&asker);
+    Ok(tagged(&headers, &answer.etag, answer.body))
+}
+
+/// Whoever shows a token must be the player that he asks for, and is then known better. Everybody within his share.
+pub(super) async fn admit(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    mut asker: Asker,
+    field: &str,
+) -> Result<Asker, Problem> {
+    let limited = match app.bearer(headers)? {
         Some(player) if player != asker.player => {
-            let detail = "player_id is not the player of the token";
+            let detail = format!("{field} is not the player of the token");
             return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden.as_str(), detail));
         }
         Some(player) => {
@@ -39,26 +58,24 @@ pub(super) async fn get_flags(
         // Whoever only claims to be a player can't use up that player's share.
         None => format!("{} {}", peer.address, asker.player),
     };
-    app.engine
-        .http_rates()
-        .flags
-        .take(limited, Instant::now())
-        .map_err(|wait| Problem::rate_limited("flag requests of this player", wait))?;
-    if min.is_some_and(|min| min > app.engine.configuration().version)
-        && let Err(error) = app.engine.reload_flags().await
-    {
-        tracing::error!(%error, "the flags could not be read anew");
+    let rates = app.engine.http_rates();
+    let taken = rates.flags.take(limited, Instant::now());
+    taken.map_err(|wait| Problem::rate_limited("flag requests of this player", wait))?;
+    if asker.proven {
+        asker.traits = app.engine.traits(&asker.player).await?;
     }
-    let answer = app.engine.configuration().answer(&asker);
-    let common = [
-        (header::ETAG, answer.etag.as_str()),
-        (header::CACHE_CONTROL, "private, no-cache"),
-        (header::VARY, "Authorization"),
-    ];
-    if matches(&headers, &answer.etag) {
-        return Ok((StatusCode::NOT_MODIFIED, common).into_response());
+    asker.now = now_ms();
+    Ok(asker)
+}
+
+/// The answer, or 304 for who has it.
+pub(super) fn tagged(headers: &HeaderMap, etag: &str, body: String) -> Response {
+    let common =
+        [(header::ETAG, etag), (header::CACHE_CONTROL, "private, no-cache"), (header::VARY, "Authorization")];
+    if matches(headers, etag) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    Ok((common, [(header::CONTENT_TYPE, "application/json")], answer.body.clone()).into_response())
+    (common, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn read(pairs: Vec<(String, String)>) -> Result<(Asker, Option<i64>), Problem> {
@@ -68,39 +85,58 @@ fn read(pairs: Vec<(String, String)>) -> Result<(Asker, Option<i64>), Problem> {
         let seen_before = match name.as_str() {
             "player_id" => player.replace(value).is_some(),
             "build" => build.replace(value).is_some(),
-            "min" => {
-                let version = parse_version(&value);
-                let version = version.ok_or_else(|| Problem::invalid("min is no version such as v18"))?;
-                min.replace(version).is_some()
-            }
+            "min" => min.replace(version_of("min", &value)?).is_some(),
             other => match other.strip_prefix("attr.") {
-                Some(attribute) if is_name(attribute) && value.len() <= MAX_VALUE => {
-                    attributes.insert(attribute.to_owned(), value).is_some()
-                }
-                Some(_) => {
-                    let detail =
-                        format!("an attribute's name is 1 to 128 bytes, its value at most {MAX_VALUE}");
-                    return Err(Problem::invalid(detail));
-                }
+                Some(attribute) => add_attribute(&mut attributes, &name, attribute, value)?,
                 None => false,
             },
         };
         if seen_before {
-            return Err(Problem::invalid(format!("{name} is given twice")));
+            return Err(Problem::at(name, "given twice"));
         }
     }
-    if attributes.len() > MAX_ATTRIBUTES {
-        let detail = format!("{} attributes; the limit is {MAX_ATTRIBUTES}", attributes.len());
-        return Err(Problem::invalid(detail));
-    }
-    let player = player
-        .filter(|p| is_player_id(p))
-        .ok_or_else(|| Problem::invalid("player_id is missing or not 1 to 64 of A-Z a-z 0-9 _ . : -"))?;
+    let player = player.ok_or_else(|| Problem::at("player_id", "missing"))?;
+    check_player("player_id", &player)?;
     let build = build.unwrap_or_default();
-    if build.len() > MAX_VALUE {
-        return Err(Problem::invalid(format!("build is {} bytes; the limit is {MAX_VALUE}", build.len())));
+    check_value("build", &build)?;
+    Ok((Asker { player, build, attributes, ..Asker::default() }, min))
+}
+
+/// Adds an attribute; whether it had been there. `field` is what the client calls it.
+pub(super) fn add_attribute(
+    attributes: &mut BTreeMap<String, String>,
+    field: &str,
+    name: &str,
+    value: String,
+) -> Result<bool, Problem> {
+    if !is_name(name) {
+        let detail =
+            format!("the name has {} bytes; it must be 1 to 128 without control characters", name.len());
+        return Err(Problem::at(field, detail));
     }
-    Ok((Asker { player, build, attributes, proven: false }, min))
+    check_value(field, &value)?;
+    let seen_before = attributes.insert(name.to_owned(), value).is_some();
+    if attributes.len() > MAX_ATTRIBUTES {
+        return Err(Problem::at(
+            field,
+            format!("attribute {}; the limit is {MAX_ATTRIBUTES}", attributes.len()),
+        ));
+    }
+    Ok(seen_before)
+}
+
+pub(super) fn check_player(field: &str, player: &str) -> Result<(), Problem> {
+    if is_player_id(player) {
+        return Ok(());
+    }
+    Err(Problem::at(field, format!("{} bytes; it must be 1 to 64 of A-Z a-z 0-9 _ . : -", player.len())))
+}
+
+pub(super) fn check_value(field: &str, value: &str) -> Result<(), Problem> {
+    if value.len() > MAX_VALUE {
+        return Err(Problem::at(field, format!("{} bytes; the limit is {MAX_VALUE}", value.len())));
+    }
+    Ok(())
 }
 
 /// `If-None-Match`: a list, or `*`; a weak tag matches its strong one.

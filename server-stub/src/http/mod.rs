@@ -4,7 +4,9 @@ mod admin;
 mod cors;
 mod experiments;
 mod flags;
+mod form;
 pub(crate) mod listener;
+mod ofrep;
 mod players;
 mod problem;
 mod upgrade;
@@ -80,6 +82,8 @@ pub(crate) fn players(app: Arc<App>) -> Router {
     Router::new()
         .route("/ws", get(upgrade::ws))
         .route("/flags", get(flags::get_flags))
+        .route("/ofrep/v1/evaluate/flags", post(ofrep::all))
+        .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::one))
         .route("/auth/token", post(players::auth_token))
         .route("/offers/claim", post(players::claim))
         .route("/events", post(players::events))
@@ -95,7 +99,7 @@ pub(crate) fn players(app: Arc<App>) -> Router {
 /// The operators' address.
 pub(crate) fn operators(app: Arc<App>) -> Router {
     Router::new()
-        .route("/admin/flags/{name}", put(admin::put_flag))
+        .merge(admin::flags::routes())
         .route("/admin/offers/{id}", put(admin::put_offer))
         .route("/admin/experiments/{name}", put(experiments::put))
         .route("/admin/experiments/{name}/report", get(experiments::report))

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use castline::protocol::{Code, encode};
 use serde::Serialize;
 
+use crate::engine::flags::{Refused, Wrong};
 use crate::engine::{BadToken, Failure};
 
 /// An error answer.
@@ -14,11 +15,26 @@ pub(crate) struct Problem {
     code: &'static str,
     detail: String,
     retry_after_ms: Option<u64>,
+    field: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), retry_after_ms: None }
+        Problem { status, code, detail: detail.into(), retry_after_ms: None, field: None }
+    }
+
+    /// 400 for one member, parameter or header, which it names.
+    pub(crate) fn at(field: impl Into<String>, detail: impl Into<String>) -> Problem {
+        let (field, detail) = (field.into(), detail.into());
+        Problem { field: Some(field.clone()), ..Problem::invalid(format!("{field}: {detail}")) }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
@@ -56,8 +72,24 @@ impl From<Failure> for Problem {
                     Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
                     _ => StatusCode::BAD_REQUEST,
                 };
-                Problem { status, code, detail: message, retry_after_ms }
+                Problem { retry_after_ms, ..Problem::new(status, code, message) }
             }
+        }
+    }
+}
+
+impl From<Wrong> for Problem {
+    fn from(wrong: Wrong) -> Self {
+        Problem::at(wrong.field, wrong.detail)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Wrong(wrong) => wrong.into(),
+            Refused::NotFound(what) => Problem::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), what),
+            Refused::Failure(failure) => failure.into(),
         }
     }
 }
@@ -70,10 +102,12 @@ impl IntoResponse for Problem {
             status: u16,
             code: &'a str,
             detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            field: Option<&'a str>,
         }
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body =
-            encode(&Body { title, status: self.status.as_u16(), code: self.code, detail: &self.detail });
+        let (status, field) = (self.status.as_u16(), self.field.as_deref());
+        let body = encode(&Body { title, status, code: self.code, detail: &self.detail, field });
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

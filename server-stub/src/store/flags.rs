@@ -1,4 +1,4 @@
-//! The `feature_flags` table and the configuration's version.
+//! The `feature_flags` table, the configuration's version, and the flags' history.
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
@@ -17,10 +17,29 @@ pub(crate) struct FlagRow {
     pub(crate) rules: String,
     pub(crate) enabled: bool,
     pub(crate) private: bool,
+    pub(crate) schedule: Option<String>,
+    pub(crate) overrides: String,
+    pub(crate) prerequisite: Option<String>,
+    pub(crate) updated_at: i64,
+}
+
+/// A line of `flag_changes`.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Change {
+    pub(crate) version: i64,
+    pub(crate) at: i64,
+    pub(crate) who: String,
+    pub(crate) address: String,
+    pub(crate) action: String,
+    /// The definition as JSON; `None`: there was none.
+    pub(crate) before: Option<String>,
+    /// The same; `None`: deleted.
+    pub(crate) after: Option<String>,
 }
 
 const ALL: &str =
-    "SELECT flag_name, variants, default_variant, rollout_bp, weights, salt, build, rules, enabled, private
+    "SELECT flag_name, variants, default_variant, rollout_bp, weights, salt, build, rules, enabled, private,
+                          schedule, overrides, prerequisite, updated_at
                    FROM feature_flags ORDER BY flag_name";
 
 /// The version and all flags, as one consistent snapshot.
@@ -42,12 +61,20 @@ pub(crate) async fn version(c: &mut SqliteConnection) -> Result<i64, StoreError>
     Ok(version)
 }
 
-/// Creates or replaces a flag and raises the version, which it returns.
-pub(crate) async fn put(c: &mut SqliteConnection, row: &FlagRow, now: i64) -> Result<i64, StoreError> {
+/// Raises the configuration's version and returns it.
+pub(crate) async fn raise_version(c: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let (version,) = sqlx::query_as("UPDATE configuration SET version = version + 1 RETURNING version")
+        .fetch_one(c)
+        .await?;
+    Ok(version)
+}
+
+/// Creates or replaces a flag.
+pub(crate) async fn put(c: &mut SqliteConnection, row: &FlagRow) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT OR REPLACE INTO feature_flags (flag_name, variants, default_variant, rollout_bp, weights, salt, build,
-             rules, enabled, private, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             rules, enabled, private, schedule, overrides, prerequisite, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&row.flag_name)
     .bind(&row.variants)
@@ -59,29 +86,74 @@ pub(crate) async fn put(c: &mut SqliteConnection, row: &FlagRow, now: i64) -> Re
     .bind(&row.rules)
     .bind(row.enabled)
     .bind(row.private)
-    .bind(now)
-    .execute(&mut *c)
+    .bind(&row.schedule)
+    .bind(&row.overrides)
+    .bind(&row.prerequisite)
+    .bind(row.updated_at)
+    .execute(c)
     .await?;
-    let (version,) = sqlx::query_as("UPDATE configuration SET version = version + 1 RETURNING version")
-        .fetch_one(c)
-        .await?;
-    Ok(version)
+    Ok(())
 }
 
-/// One line of the audit table.
-pub(crate) async fn audit(
-    c: &mut SqliteConnection,
-    action: &str,
-    subject: &str,
-    detail: &str,
-    now: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit (at, action, subject, detail) VALUES (?, ?, ?, ?)")
-        .bind(now)
-        .bind(action)
-        .bind(subject)
-        .bind(detail)
-        .execute(c)
-        .await?;
+/// Takes a flag away.
+pub(crate) async fn delete(c: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM feature_flags WHERE flag_name = ?").bind(name).execute(c).await?;
     Ok(())
+}
+
+/// Writes a line of history.
+pub(crate) async fn record(c: &mut SqliteConnection, name: &str, change: &Change) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO flag_changes (flag_name, version, at, who, address, action, before, after)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(name)
+    .bind(change.version)
+    .bind(change.at)
+    .bind(&change.who)
+    .bind(&change.address)
+    .bind(&change.action)
+    .bind(&change.before)
+    .bind(&change.after)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// A flag's changes below a version, the latest first.
+pub(crate) async fn history(
+    readers: &SqlitePool,
+    name: &str,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Change>, StoreError> {
+    let changes = sqlx::query_as(
+        "SELECT version, at, who, address, action, before, after FROM flag_changes
+         WHERE flag_name = ? AND version < ? ORDER BY version DESC, number DESC LIMIT ?",
+    )
+    .bind(name)
+    .bind(before.unwrap_or(i64::MAX))
+    .bind(limit as i64)
+    .fetch_all(readers)
+    .await?;
+    Ok(changes)
+}
+
+/// The definition that a flag had in a version of the configuration, as JSON; `Some(None)`: there was no such flag then. `None`: the
+/// history knows nothing of it. A flag older than its history is what its first recorded change found.
+pub(crate) async fn state_at(
+    c: &mut SqliteConnection,
+    name: &str,
+    version: i64,
+) -> Result<Option<Option<String>>, StoreError> {
+    let upto = "SELECT after FROM flag_changes WHERE flag_name = ? AND version <= ? ORDER BY version DESC, number DESC LIMIT 1";
+    let beyond = "SELECT before FROM flag_changes WHERE flag_name = ? AND version > ? ORDER BY version, number LIMIT 1";
+    for sql in [upto, beyond] {
+        let found: Option<(Option<String>,)> =
+            sqlx::query_as(sql).bind(name).bind(version).fetch_optional(&mut *c).await?;
+        if let Some((state,)) = found {
+            return Ok(Some(state));
+        }
+    }
+    Ok(None)
 }

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod offers;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
+pub(crate) mod traits;
 mod writer;
 
 use std::path::Path;
@@ -82,6 +83,24 @@ impl Store {
         self.writer.close().await;
         self.readers.close().await;
     }
+}
+
+/// One line of the audit table.
+pub(crate) async fn audit(
+    c: &mut SqliteConnection,
+    action: &str,
+    subject: &str,
+    detail: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO audit (at, action, subject, detail) VALUES (?, ?, ?, ?)")
+        .bind(now)
+        .bind(action)
+        .bind(subject)
+        .bind(detail)
+        .execute(c)
+        .await?;
+    Ok(())
 }
 
 impl std::fmt::Debug for Store {

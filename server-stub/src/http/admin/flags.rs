@@ -1,0 +1,176 @@
+//! `/admin/flags`: read, change, history, roll-back; and the traits that flags are targeted on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use castline::protocol::encode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::flags::check_player;
+use super::super::form::{Body, Name, json, name};
+use super::super::problem::Problem;
+use super::super::{App, Peer};
+use crate::engine::flags::{Author, Change, FlagDefinition, HistoryLine, Traits, version_of};
+
+/// Lines of history in an answer, unless asked for fewer.
+const LINES: usize = 50;
+/// A name by which an operator signs, bytes.
+const MAX_ACTOR: usize = 64;
+
+pub(in crate::http) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/admin/flags", get(list))
+        .route("/admin/flags/{name}", get(read).put(write).delete(delete))
+        .route("/admin/flags/{name}/history", get(history))
+        .route("/admin/flags/{name}/rollback", post(rollback))
+        .route("/admin/players/{player}/traits", get(read_traits).put(write_traits))
+}
+
+fn answer<T: Serialize>(body: &T) -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
+        .into_response()
+}
+
+fn changed(version: &str) -> Response {
+    #[derive(Serialize)]
+    struct Changed<'a> {
+        version: &'a str,
+    }
+    answer(&Changed { version })
+}
+
+/// Who signs the change: the header `castline-actor`, by the word of whoever holds the key.
+fn author(headers: &HeaderMap, peer: &Peer) -> Result<Author, Problem> {
+    let who = match headers.get("castline-actor") {
+        None => "admin",
+        Some(value) => match value.to_str() {
+            Ok(text) if (1..=MAX_ACTOR).contains(&text.len()) => text,
+            _ => {
+                let detail = format!("{} bytes; it must be 1 to {MAX_ACTOR} of visible ASCII", value.len());
+                return Err(Problem::at("castline-actor", detail));
+            }
+        },
+    };
+    Ok(Author { who: who.to_owned(), address: peer.address.to_string() })
+}
+
+async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    Ok(answer(&app.engine.list_flags().await?))
+}
+
+async fn read(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    Ok(answer(&app.engine.flag(&name(path)?).await?))
+}
+
+async fn write(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (name, author) = (name(path)?, author(&headers, &peer)?);
+    let flag: FlagDefinition = json(&headers, body)?;
+    Ok(changed(&app.engine.change_flag(&name, Change::Put(Box::new(flag)), author).await?))
+}
+
+async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    path: Name,
+) -> Result<Response, Problem> {
+    let author = author(&headers, &peer)?;
+    Ok(changed(&app.engine.change_flag(&name(path)?, Change::Delete, author).await?))
+}
+
+async fn rollback(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rollback {
+        to: String,
+    }
+    let (name, author) = (name(path)?, author(&headers, &peer)?);
+    let asked: Rollback = json(&headers, body)?;
+    let to = version_of("to", &asked.to)?;
+    Ok(changed(&app.engine.change_flag(&name, Change::Rollback(to), author).await?))
+}
+
+async fn history(
+    State(app): State<Arc<App>>,
+    path: Name,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Response, Problem> {
+    #[derive(Serialize)]
+    struct History {
+        changes: Vec<HistoryLine>,
+        more: bool,
+    }
+    let name = name(path)?;
+    let Query(pairs) = query.map_err(|e| Problem::at("query", e.body_text()))?;
+    let (mut before, mut limit) = (None, None);
+    for (key, value) in pairs {
+        let seen_before = match key.as_str() {
+            "before" => before.replace(version_of("before", &value)?).is_some(),
+            "limit" => {
+                let count = value.parse().ok().filter(|n| (1..=LINES).contains(n));
+                let count = count
+                    .ok_or_else(|| Problem::at("limit", format!("{value:?}; it must be 1 to {LINES}")))?;
+                limit.replace(count).is_some()
+            }
+            _ => return Err(Problem::at(key, "unknown; there are before and limit")),
+        };
+        if seen_before {
+            return Err(Problem::at(key, "given twice"));
+        }
+    }
+    let (changes, more) = app.engine.flag_history(&name, before, limit.unwrap_or(LINES)).await?;
+    Ok(answer(&History { changes, more }))
+}
+
+async fn read_traits(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    let player = name(path)?;
+    check_player("player", &player)?;
+    Ok(answer(&app.engine.stored_traits(&player).await?))
+}
+
+async fn write_traits(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (player, author) = (name(path)?, author(&headers, &peer)?);
+    check_player("player", &player)?;
+    let given: BTreeMap<String, Value> = json(&headers, body)?;
+    let mut traits = Traits::new();
+    for (name, value) in given {
+        let text = match value {
+            Value::String(text) => text,
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => {
+                return Err(Problem::at(
+                    format!("traits[{name:?}]"),
+                    "it must be a text, a number, true or false",
+                ));
+            }
+        };
+        traits.insert(name, text);
+    }
+    app.engine.put_traits(&player, traits, author).await?;
+    Ok(answer(&BTreeMap::<&str, &str>::new()))
+}

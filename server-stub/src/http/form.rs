@@ -1,0 +1,153 @@
+//! The form of what is sent: JSON bodies read strictly, names in paths. What is wrong is said with the member that it stands in.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::http::{HeaderMap, StatusCode, header};
+use castline::protocol::Code;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::problem::Problem;
+use super::text;
+
+pub(super) type Body = Result<Bytes, BytesRejection>;
+pub(super) type Name = Result<Path<String>, PathRejection>;
+
+/// A JSON body. No content type is taken for JSON, another one is refused; so is a member that comes twice, for a reader who saw the
+/// first and a server that took the second would never agree.
+pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+    is_json(headers)?;
+    let text = text(body)?;
+    if text.trim().is_empty() {
+        return Err(Problem::at("body", "empty; a JSON object is needed"));
+    }
+    from_text(&text)
+}
+
+fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = value.to_str().unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let detail = format!("content-type: {essence:?}; the body must be application/json");
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidPayload.as_str(), detail))
+}
+
+/// The JSON text as a value.
+pub(super) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    if let Some(twice) = comes_twice(text) {
+        return Err(Problem::at(twice, "given twice"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        // Where the text itself breaks off or goes wrong, the last step of the path is unknown.
+        let field = match path.trim_end_matches(['?', '.']) {
+            "" => "body",
+            known => known,
+        };
+        Problem::at(field, error.into_inner().to_string())
+    })?;
+    reader.end().map_err(|error| Problem::at("body", error.to_string()))?;
+    Ok(value)
+}
+
+/// A name in the path.
+pub(super) fn name(path: Name) -> Result<String, Problem> {
+    path.map(|Path(name)| name).map_err(|rejection| Problem::at("name", rejection.body_text()))
+}
+
+/// The path of a member that an object has twice. Text that is no JSON is somebody else's affair.
+fn comes_twice(text: &str) -> Option<String> {
+    let found = RefCell::new(None);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let _ = Unique { path: "", found: &found }.deserialize(&mut reader);
+    found.into_inner()
+}
+
+#[derive(Clone, Copy)]
+struct Unique<'a> {
+    path: &'a str,
+    found: &'a RefCell<Option<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
+            if !seen.insert(key) {
+                *self.found.borrow_mut() = Some(path);
+                return Err(A::Error::custom("twice"));
+            }
+            map.next_value_seed(Unique { path: &path, found: self.found })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_comes_twice_is_named() {
+        for (text, twice) in [
+            (r#"{"a":1,"b":{"c":[{"d":1},{"d":1,"d":2}]}}"#, Some("b.c.d")),
+            (r#"{"a":1,"\u0061":2}"#, Some("a")),
+            (r#"{"a":{"a":{"a":null}},"b":[1.5,-1,true,"a"]}"#, None),
+            ("[", None),
+        ] {
+            assert_eq!(comes_twice(text).as_deref(), twice, "{text}");
+        }
+    }
+}

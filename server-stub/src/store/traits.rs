@@ -1,0 +1,37 @@
+//! The `player_traits` table: what the server knows of players.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+use super::StoreError;
+
+/// A player's traits.
+pub(crate) async fn read(readers: &SqlitePool, player: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT name, value FROM player_traits WHERE user_id = ?")
+            .bind(player)
+            .fetch_all(readers)
+            .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Replaces all of a player's traits.
+pub(crate) async fn replace(
+    c: &mut SqliteConnection,
+    player: &str,
+    traits: &BTreeMap<String, String>,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM player_traits WHERE user_id = ?").bind(player).execute(&mut *c).await?;
+    for (name, value) in traits {
+        sqlx::query("INSERT INTO player_traits (user_id, name, value, updated_at) VALUES (?, ?, ?, ?)")
+            .bind(player)
+            .bind(name)
+            .bind(value)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+    }
+    Ok(())
+}

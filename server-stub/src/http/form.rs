@@ -22,8 +22,9 @@ pub(super) type Name = Result<Path<String>, PathRejection>;
 pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
     is_json(headers)?;
     let text = text(body)?;
-    if text.trim().is_empty() {
-        return Err(Problem::at("body", "empty; a JSON object is needed"));
+    if !text.trim_start().starts_with('{') {
+        let what = if text.trim().is_empty() { "empty" } else { "no object" };
+        return Err(Problem::at("body", format!("{what}; a JSON object is needed")));
     }
     from_text(&text)
 }

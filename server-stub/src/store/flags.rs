@@ -95,6 +95,15 @@ pub(crate) async fn put(c: &mut SqliteConnection, row: &FlagRow) -> Result<(), S
     Ok(())
 }
 
+/// Whether there is a flag, well-formed or not.
+pub(crate) async fn exists(c: &mut SqliteConnection, name: &str) -> Result<bool, StoreError> {
+    let found: Option<(i64,)> = sqlx::query_as("SELECT 1 FROM feature_flags WHERE flag_name = ?")
+        .bind(name)
+        .fetch_optional(c)
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Takes a flag away.
 pub(crate) async fn delete(c: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM feature_flags WHERE flag_name = ?").bind(name).execute(c).await?;

@@ -9,6 +9,7 @@ use castline::protocol::limits::MAX_FLAGS_BYTES;
 use castline::protocol::messages::FlagsChanged;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sqlx::sqlite::SqliteConnection;
 
 use super::configuration::Configuration;
 use super::definition::FlagDefinition;
@@ -27,16 +28,16 @@ const MAX_TRAIT: usize = 256;
 /// Who changes something, for the history.
 #[derive(Debug, Clone)]
 pub(crate) struct Author {
-    /// By his own word; the key that he holds is what proved him.
+    /// By his own word; the key that he holds is what proved him. Or what in this process.
     pub(crate) who: String,
     /// From where.
     pub(crate) address: String,
 }
 
 impl Author {
-    /// The process itself.
-    pub(crate) fn embedded() -> Author {
-        Author { who: "embedded".to_owned(), address: String::new() }
+    /// Something in this process.
+    pub(crate) fn within(what: impl Into<String>) -> Author {
+        Author { who: what.into(), address: String::new() }
     }
 }
 
@@ -172,6 +173,46 @@ fn former(name: &str, to: i64, now: i64, found: Option<Option<String>>) -> Resul
     }
 }
 
+/// Writes a change, with its history, within the caller's transaction, if the flag then fits the others. `None` deletes. The new
+/// configuration must be put in force by [`Engine::enforce`] when the transaction is on disk; the audit line is the caller's too.
+pub(crate) async fn apply(
+    c: &mut SqliteConnection,
+    name: &str,
+    after: Option<FlagDefinition>,
+    action: &str,
+    author: Author,
+    now: i64,
+) -> Result<Result<Configuration, Wrong>, StoreError> {
+    // Checked against what the writer sees, so that two changes at once cannot pass the budget, or close a circle, together.
+    let rows = table::all(c).await?;
+    let before = rows.iter().find(|row| row.flag_name == name);
+    let mut all = Configuration::of(table::version(c).await?, &rows);
+    let checked = match &after {
+        Some(definition) => all.set(name, definition.clone()),
+        None => all.remove(name),
+    };
+    if let Err(wrong) = checked {
+        return Ok(Err(wrong));
+    }
+    match &after {
+        Some(definition) => table::put(c, &definition.to_row(name, now)).await?,
+        None => table::delete(c, name).await?,
+    }
+    all.version = table::raise_version(c).await?;
+    let after = after.as_ref().map(encode);
+    let recorded = Recorded {
+        version: all.version,
+        at: now,
+        who: author.who,
+        address: author.address,
+        action: action.to_owned(),
+        before: before.and_then(|row| FlagDefinition::from_row(row).ok()).as_ref().map(encode),
+        after,
+    };
+    table::record(c, name, &recorded).await?;
+    Ok(Ok(all))
+}
+
 impl Engine {
     /// The flag configuration in force.
     pub(crate) fn configuration(&self) -> Arc<Configuration> {
@@ -190,7 +231,7 @@ impl Engine {
 
     /// Creates or replaces a flag in the process's own name. Returns the new configuration version.
     pub(crate) async fn put_flag(&self, name: &str, flag: FlagDefinition) -> Result<String, Failure> {
-        Ok(self.change_flag(name, Change::Put(Box::new(flag)), Author::embedded()).await?)
+        Ok(self.change_flag(name, Change::Put(Box::new(flag)), Author::within("embedded")).await?)
     }
 
     /// Changes a flag. Returns the new configuration version.
@@ -203,57 +244,41 @@ impl Engine {
         let (name, now) = (name.to_owned(), now_ms());
         let job = self.store.write(move |c| {
             Box::pin(async move {
-                // Checked against what the writer sees, so that two changes at once cannot pass the budget, or close a circle, together.
-                let rows = table::all(c).await?;
-                let mut all = Configuration::of(table::version(c).await?, &rows);
-                let row = rows.iter().find(|row| row.flag_name == name);
                 let action = change.action();
                 let after = match change {
                     Change::Put(definition) => Some(*definition),
-                    Change::Delete if row.is_none() => {
+                    Change::Delete if !table::exists(c, &name).await? => {
                         return Ok(Err(Refused::NotFound(format!("there is no flag {name:?}"))));
                     }
                     Change::Delete => None,
                     Change::Rollback(to) => {
-                        match former(&name, to, all.version, table::state_at(c, &name, to).await?) {
+                        let version = table::version(c).await?;
+                        match former(&name, to, version, table::state_at(c, &name, to).await?) {
                             Ok(definition) => Some(definition),
                             Err(refused) => return Ok(Err(refused)),
                         }
                     }
                 };
-                let checked = match &after {
-                    Some(definition) => all.set(&name, definition.clone()),
-                    None => all.remove(&name),
-                };
-                if let Err(wrong) = checked {
-                    return Ok(Err(Refused::Wrong(wrong)));
+                let detail = after.as_ref().map_or_else(|| "{}".to_owned(), encode);
+                match apply(c, &name, after, action, author, now).await? {
+                    Ok(all) => {
+                        audit(c, action, &name, &detail, now).await?;
+                        Ok(Ok(all))
+                    }
+                    Err(wrong) => Ok(Err(Refused::Wrong(wrong))),
                 }
-                match &after {
-                    Some(definition) => table::put(c, &definition.to_row(&name, now)).await?,
-                    None => table::delete(c, &name).await?,
-                }
-                all.version = table::raise_version(c).await?;
-                let after = after.as_ref().map(encode);
-                audit(c, action, &name, after.as_deref().unwrap_or("{}"), now).await?;
-                let recorded = Recorded {
-                    version: all.version,
-                    at: now,
-                    who: author.who,
-                    address: author.address,
-                    action: action.to_owned(),
-                    before: row.and_then(|row| FlagDefinition::from_row(row).ok()).as_ref().map(encode),
-                    after,
-                };
-                table::record(c, &name, &recorded).await?;
-                Ok(Ok(all))
             })
         });
-        let configuration = job.await??;
+        Ok(self.enforce(job.await??))
+    }
+
+    /// Puts a stored configuration in force and tells everybody. Returns its version.
+    pub(crate) fn enforce(&self, configuration: Configuration) -> String {
         let version = configuration.version;
         if self.flags.replace(configuration) {
             self.announce_flags(version);
         }
-        Ok(format!("v{version}"))
+        format!("v{version}")
     }
 
     fn announce_flags(&self, version: i64) {

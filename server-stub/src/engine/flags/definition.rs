@@ -288,7 +288,7 @@ impl FlagDefinition {
     }
 
     /// Reads a row; that it is well-formed is left to [`FlagDefinition::check`].
-    pub(super) fn from_row(row: &FlagRow) -> Result<FlagDefinition, Wrong> {
+    pub(crate) fn from_row(row: &FlagRow) -> Result<FlagDefinition, Wrong> {
         fn json<'a, T: Deserialize<'a>>(field: &str, text: &'a str) -> Result<T, Wrong> {
             serde_json::from_str(text).map_err(|e| Wrong::new(field, e.to_string()))
         }

@@ -10,11 +10,11 @@ use castline::protocol::{Code, encode, is_name};
 use serde::Serialize;
 
 use super::experiments::{Report, Verdict, expected_shares, report};
-use super::flags::{Configuration, FlagDefinition};
+use super::flags::{Author, FlagDefinition, apply};
 use super::{Engine, Failure, now_ms};
-use crate::store::StoreError;
 use crate::store::experiments::{self, ExperimentRow};
 use crate::store::flags as flag_rows;
+use crate::store::{StoreError, audit};
 
 pub(crate) use definition::ExperimentDefinition;
 
@@ -111,7 +111,7 @@ impl Engine {
                     flag_changed: false,
                 };
                 experiments::start(c, &row).await?;
-                flag_rows::audit(c, "put experiment", &row.name, &row.definition, now).await?;
+                audit(c, "put experiment", &row.name, &row.definition, now).await?;
                 Ok(Declared { name: row.name, started_at: row.started_at, started: true })
             })
         });
@@ -178,24 +178,23 @@ impl Engine {
                 let mut flag = flag_of(&flags, &row.flag_name).map_err(StoreError::Refused)?;
                 set(&mut flag, promoted.as_deref()).map_err(StoreError::Refused)?;
                 let changed = changed_since(c, &row).await?;
-                let version = flag_rows::put(c, &flag.to_row(&row.flag_name), now).await?;
-                experiments::finish(c, &name, promoted.as_deref(), changed, now).await?;
+                let variant = promoted.clone().unwrap_or_else(|| flag.default_variant.clone());
                 let (action, detail) = match &promoted {
                     Some(variant) => ("promote", variant.as_str()),
                     None => ("drop", ""),
                 };
-                flag_rows::audit(c, action, &name, detail, now).await?;
-                let variant = promoted.unwrap_or(flag.default_variant);
-                let ended = Ended { flag: row.flag_name, variant, version: format!("v{version}") };
-                let flags = flag_rows::all(c).await?;
-                Ok(Some((ended, Configuration::of(version, &flags))))
+                // In the flag's history like any other change, so that it can be rolled back.
+                let author = Author::within(format!("experiment {name}"));
+                let applied = apply(c, &row.flag_name, Some(flag), action, author, now).await?;
+                let configuration = applied.map_err(|wrong| StoreError::Refused(wrong.to_string()))?;
+                experiments::finish(c, &name, promoted.as_deref(), changed, now).await?;
+                audit(c, action, &name, detail, now).await?;
+                let ended = Ended { flag: row.flag_name, variant, version: configuration.version_text() };
+                Ok(Some((ended, configuration)))
             })
         });
         let Some((ended, configuration)) = job.await? else { return Err(unknown(asked)) };
-        let version = configuration.version;
-        if self.flags.replace(configuration) {
-            self.announce_flags(version);
-        }
+        self.enforce(configuration);
         Ok(ended)
     }
 }
@@ -218,7 +217,8 @@ async fn changed_since(c: &mut sqlx::SqliteConnection, row: &ExperimentRow) -> R
 
 fn flag_of(rows: &[flag_rows::FlagRow], name: &str) -> Result<FlagDefinition, String> {
     let row = rows.iter().find(|row| row.flag_name == name);
-    FlagDefinition::from_row(row.ok_or_else(|| format!("there is no flag {name:?}"))?)
+    let row = row.ok_or_else(|| format!("there is no flag {name:?}"))?;
+    FlagDefinition::from_row(row).map_err(|wrong| wrong.to_string())
 }
 
 /// The control and the shares of a flag that can be experimented with.
@@ -230,6 +230,11 @@ fn split_of(rows: &[flag_rows::FlagRow], name: &str) -> Result<(String, BTreeMap
     if !flag.rules.is_empty() {
         return Err(format!(
             "flag {name:?} has targeting rules: whom they choose is not chosen by chance, and cannot be told apart later"
+        ));
+    }
+    if flag.prerequisite.is_some() || flag.schedule.is_some() {
+        return Err(format!(
+            "flag {name:?} has a prerequisite or a schedule: who gets the default for that was not chosen by chance, and cannot be told apart later"
         ));
     }
     let variants: Vec<&str> = flag.variants.keys().map(String::as_str).collect();

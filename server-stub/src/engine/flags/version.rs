@@ -63,13 +63,11 @@ pub(crate) fn parse(build: &str) -> Option<Version> {
     let (rest, metadata) = text.split_once('+').unwrap_or((text, ""));
     let (numbers, pre) = rest.split_once('-').unwrap_or((rest, ""));
     let mut parts = [0_u64; 4];
-    let mut count = 0;
-    for part in numbers.split('.') {
+    for (count, part) in numbers.split('.').enumerate() {
         if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         *parts.get_mut(count)? = part.parse().ok()?;
-        count += 1;
     }
     let [major, minor, patch, _] = parts;
     let _ = BuildMetadata::new(metadata).ok()?;

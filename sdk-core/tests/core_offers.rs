@@ -214,3 +214,18 @@ fn an_outcome_that_a_portal_swallowed_goes_out_with_the_next_connection() {
     world.authenticate("ann", "s1", true);
     assert_eq!(world.sent_of("events").len(), 1);
 }
+
+#[test]
+fn a_claim_tells_the_servers_time_where_no_socket_ever_has() {
+    let mut world = World::new(config());
+    world.give_token("ann");
+    world.ready(10_000);
+    world.pass(1_500);
+    // The device's clock is an hour off.
+    let expires = world.now.wall + 3_600_000 + 60_000;
+    let body = json!({"offers": [{"offerId": "o9", "expiresIn": 60, "expiresAt": expires}]}).to_string();
+    world.answer_http("/offers/claim", 200, &body);
+    assert_eq!(offer_ids(&world.answers()), ["o9"]);
+    let left = expires as i64 - world.core.server_time(world.now);
+    assert_eq!(left, 60_000);
+}

@@ -241,6 +241,11 @@ impl Core {
             self.no_offer_for(number);
         }
         for offer in answer.offers {
+            if offer.expires_in > 0 {
+                // Where no socket has spoken yet, this is the server's first word on the time.
+                let server_time = offer.expires_at.saturating_sub(offer.expires_in.saturating_mul(1_000));
+                self.clock.rough_sample(server_time);
+            }
             if !self.ledger.knows(&offer.offer_id) {
                 self.on_offer(offer, true);
             } else if !self.ledger.claim(&offer.offer_id) {

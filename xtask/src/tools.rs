@@ -23,10 +23,12 @@ pub(crate) enum Tool {
     Valgrind,
     /// The second C compiler, beside the system's own
     Clang,
+    /// Node.js 20 or newer with npm, for OpenFeature's own providers
+    Node,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 10] = [
+    pub(crate) const ALL: [Tool; 11] = [
         Tool::Rustfmt,
         Tool::Clippy,
         Tool::Wasm,
@@ -37,6 +39,7 @@ impl Tool {
         Tool::Cmake,
         Tool::Valgrind,
         Tool::Clang,
+        Tool::Node,
     ];
 
     /// What is there, in the tool's own words; `None`: nothing.
@@ -49,6 +52,11 @@ impl Tool {
             Tool::Python => first_line(&CommandLine::new("python3").arg("--version")),
             Tool::Cbindgen | Tool::Cmake | Tool::Valgrind | Tool::Clang => {
                 first_line(&CommandLine::new(self.to_string()).arg("--version"))
+            }
+            Tool::Node => {
+                first_line(&CommandLine::new("npm").arg("--version"))?;
+                first_line(&CommandLine::new("node").arg("--version"))
+                    .filter(|version| is_new_enough(version))
             }
             // The compiler is asked, not rustup, which a distribution's Rust does not come with.
             Tool::Wasm => {
@@ -71,7 +79,8 @@ impl Tool {
             | Tool::Python
             | Tool::Cmake
             | Tool::Valgrind
-            | Tool::Clang => None,
+            | Tool::Clang
+            | Tool::Node => None,
         }
     }
 
@@ -86,6 +95,8 @@ impl Tool {
             Tool::Cmake | Tool::Valgrind | Tool::Clang => {
                 CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
             }
+            // A distribution's may be too old; then it is the machine's affair to have a newer one.
+            Tool::Node => CommandLine::new("apt-get").args(["install", "--yes", "nodejs", "npm"]),
             Tool::CargoDeny | Tool::CargoAudit | Tool::Cbindgen => {
                 CommandLine::cargo("install --locked --force")
                     .arg(format!("{self}@{}", self.pinned().unwrap_or_default()))
@@ -110,11 +121,18 @@ impl fmt::Display for Tool {
             Tool::Cmake => "cmake",
             Tool::Valgrind => "valgrind",
             Tool::Clang => "clang",
+            Tool::Node => "node",
         })
     }
 }
 
 const WASM: &str = "wasm32-unknown-unknown";
+
+/// Whether a version of Node.js, `v20.11.1`, can run the providers' tests.
+fn is_new_enough(version: &str) -> bool {
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 20)
+}
 
 fn first_line(command: &CommandLine) -> Option<String> {
     command.output()?.lines().next().map(|line| line.trim().to_owned())
@@ -133,6 +151,12 @@ mod tests {
                 .ends_with("cargo install --locked --force cargo-deny@0.20.2")
         );
         assert_eq!(Tool::Wasm.install().to_string(), "rustup target add wasm32-unknown-unknown");
+    }
+
+    #[test]
+    fn node_18_is_too_old() {
+        assert!(is_new_enough("v20.11.1") && is_new_enough("v100.0.0"));
+        assert!(!is_new_enough("v18.19.0") && !is_new_enough("node"));
     }
 
     #[test]

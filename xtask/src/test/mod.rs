@@ -82,7 +82,7 @@ fn run_step(step: &Step, without: &[Tool]) -> Verdict {
             return Verdict::Skipped { why: format!("--without {tool}") };
         }
         if tool.found().is_none() {
-            return Verdict::failed(format!("{tool} is missing; get it by `{}`", tool.install()));
+            return Verdict::failed(format!("{tool} is missing or too old; get it by `{}`", tool.install()));
         }
     }
     let mut count = Count::default();

@@ -80,6 +80,11 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             ],
         ),
         Step { name: "tests", needs: &[], action: Action::Tests(cargo("test --workspace --no-fail-fast")) },
+        Step {
+            name: "openfeature",
+            needs: &[Tool::Node],
+            action: Action::Tests(cargo("test --package castline-server --test ofrep_providers")),
+        },
         check("c-header", &[Tool::Cbindgen], vec![cargo("xtask header --check")]),
         check("c-library", &[Tool::Cmake, Tool::Clang, Tool::Valgrind], vec![cargo("xtask ctest")]),
         Step { name: "simulation", needs: &[], action: simulate(&["--seeds", &seeds.to_string()]) },

@@ -15,8 +15,9 @@ mod server;
 mod settings;
 mod store;
 
-pub use engine::OfferDefinition;
 pub use engine::experiments;
 pub use engine::flags::{FlagDefinition, Prerequisite, Rule, Schedule, Test};
+pub use engine::segments::{Comparison, Condition, History, Op, Segment};
+pub use engine::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub use server::{RunningServer, Server};
 pub use settings::{Limits, Rate, Secret, Settings, Timers, TlsFiles};

@@ -243,7 +243,7 @@ async fn operators_change_flags_and_offers_with_their_key() {
     let mut db = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
     let audit: Vec<(String, String)> =
         sqlx::query_as("SELECT action, subject FROM audit ORDER BY number").fetch_all(&mut db).await.unwrap();
-    assert_eq!(audit, [("put flag".into(), "turbo".into()), ("put offer".into(), "pack".into())]);
+    assert_eq!(audit, [("put flag".into(), "turbo".into()), ("put campaign".into(), "pack".into())]);
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ impl Engine {
         batch: Batch,
         key: Option<Key>,
     ) -> Result<keys::Reply, Failure> {
-        let now = now_ms();
+        let (now, plans, whose) = (now_ms(), self.plans.clone(), player.clone());
         let job = self.store.write(move |c| {
             Box::pin(async move {
                 if let Some((session, epoch)) = &holder {
@@ -105,8 +105,9 @@ impl Engine {
                 if let Some(key) = &key
                     && let Some(reply) = keys::recorded(c, key).await?
                 {
-                    return Ok(reply);
+                    return Ok((reply, false));
                 }
+                let mut fell_due = false;
                 let mut accepted = Accepted { rejected: batch.rejected, ..Accepted::default() };
                 for event in &batch.events {
                     if !insert(c, &player, event, &batch.flags, now).await? {
@@ -114,18 +115,23 @@ impl Engine {
                         continue;
                     }
                     accepted.count += 1;
+                    fell_due |= plans.note(c, &player, event, now).await?;
                     if let Some((offer, outcome)) = &event.offer_result {
-                        offers::result(c, &player, offer, outcome).await?;
+                        offers::result(c, &player, offer, outcome, now).await?;
                     }
                 }
                 let reply = reply_of(&accepted);
                 if let Some(key) = &key {
                     keys::record(c, key, &reply, now).await?;
                 }
-                Ok(reply)
+                Ok((reply, fell_due))
             })
         });
-        Ok(job.await?)
+        let (reply, fell_due) = job.await?;
+        if fell_due {
+            self.serve_player(&whose).await;
+        }
+        Ok(reply)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod experiments;
 pub(crate) mod flags;
 mod login;
 mod offers;
+pub(crate) mod segments;
 mod token;
 pub(crate) mod trials;
 
@@ -24,12 +25,13 @@ use crate::store::sweep::Ages;
 use crate::store::{Store, StoreError};
 
 use flags::{FlagTable, TraitCache};
-use offers::Leases;
+use offers::{Leases, PlanTable};
 use token::Tokens;
 
 pub(crate) use events::parse_http as parse_http_events;
 pub(crate) use login::{Refusal, Session};
-pub use offers::OfferDefinition;
+pub use offers::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
+pub(crate) use offers::{DryRun, Refused as OfferRefused};
 pub(crate) use token::BadToken;
 
 /// Unix milliseconds.
@@ -138,6 +140,9 @@ pub(crate) struct Engine {
     flags: FlagTable,
     traits: TraitCache,
     leases: Leases,
+    plans: Arc<PlanTable>,
+    /// When the last sweep was, Unix ms.
+    swept: std::sync::atomic::AtomicI64,
     settings: Arc<Settings>,
     ready_rate: Buckets<Arc<str>>,
     http_rates: HttpRates,
@@ -167,6 +172,8 @@ impl Engine {
             flags: FlagTable::default(),
             traits: TraitCache::new(Duration::from_millis(settings.timers.flags_cache)),
             leases: Leases::default(),
+            plans: Arc::default(),
+            swept: std::sync::atomic::AtomicI64::new(now),
             ready_rate: Buckets::new(limits.ready_for_offer),
             http_rates: HttpRates {
                 authenticate: Buckets::new(limits.authenticate),
@@ -271,10 +278,12 @@ impl Engine {
             event_id: timers.event_id_keep as i64,
         };
         let now = now_ms();
-        let requeued = self.store.write(move |c| Box::pin(crate::store::sweep::sweep(c, ages, now))).await?;
-        for player in requeued {
-            self.serve_leases(|lease| *lease.who.player == *player).await;
+        let swept = self.store.write(move |c| Box::pin(crate::store::sweep::sweep(c, ages, now))).await?;
+        for player in swept.players {
+            self.serve_player(&player).await;
         }
+        let before = self.swept.swap(now, std::sync::atomic::Ordering::Relaxed);
+        self.serve_begun(before, now, swept.freed).await;
         let at = Instant::now();
         self.ready_rate.forget_full(at);
         let rates = &self.http_rates;

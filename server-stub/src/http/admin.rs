@@ -1,24 +1,20 @@
 //! The operators' requests, behind the admin key.
 
+pub(super) mod campaigns;
 pub(super) mod flags;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
-use super::{App, Peer, bearer_token, text};
-use crate::engine::OfferDefinition;
-
-type Body = Result<Bytes, BytesRejection>;
+use super::{App, Peer, bearer_token};
 
 /// Lets the request pass with the right key. Ten wrong ones a minute lock the address.
 pub(super) async fn check_key(
@@ -42,16 +38,4 @@ pub(super) async fn check_key(
             Err(Problem::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the admin key is missing or wrong"))
         }
     }
-}
-
-/// `PUT /admin/offers/{id}`.
-pub(super) async fn put_offer(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    body: Body,
-) -> Result<Response, Problem> {
-    let offer: OfferDefinition =
-        serde_json::from_str(&text(body)?).map_err(|e| Problem::invalid(format!("body: {e}")))?;
-    app.engine.put_offer(&id, &offer).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response())
 }

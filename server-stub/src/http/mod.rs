@@ -100,11 +100,11 @@ pub(crate) fn players(app: Arc<App>) -> Router {
 pub(crate) fn operators(app: Arc<App>) -> Router {
     Router::new()
         .merge(admin::flags::routes())
-        .route("/admin/offers/{id}", put(admin::put_offer))
         .route("/admin/experiments/{name}", put(experiments::put))
         .route("/admin/experiments/{name}/report", get(experiments::report))
         .route("/admin/experiments/{name}/promote", post(experiments::promote))
         .route("/admin/experiments/{name}/drop", post(experiments::drop_it))
+        .merge(admin::campaigns::routes())
         .layer(axum::middleware::from_fn_with_state(app.clone(), admin::check_key))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(not_found)

@@ -5,11 +5,13 @@
 //! each other half done, and what was answered is on disk: `synchronous = FULL` costs one fsync for a whole batch.
 //! The store decides nothing about offers or flags beyond what must be atomic; the engine does.
 
+pub(crate) mod campaigns;
 pub(crate) mod events;
 pub(crate) mod experiments;
 pub(crate) mod flags;
 pub(crate) mod keys;
 pub(crate) mod offers;
+pub(crate) mod players;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod traits;

@@ -1,175 +1,129 @@
-//! Offers: definitions, and each player's copies with their states: queued → sent → received → closed, or lapsed.
+//! Each player's copies of offers with their states: queued → sent → received → closed, or lapsed. What may be sent the
+//! engine decides; here a copy changes its state by a step that only one can make.
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::StoreError;
 use super::sessions::{Backlog, Durable, NewDurable, append};
+use super::{StoreError, campaigns};
 
-/// A definition as its columns hold it.
+/// A player's copies of one campaign, first sent on one day.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub(crate) struct DefinitionRow {
+pub(crate) struct CopiesRow {
     pub(crate) definition_id: String,
-    pub(crate) campaign_id: String,
-    pub(crate) title: String,
-    pub(crate) discount: f64,
-    pub(crate) expires_in_s: i64,
-    pub(crate) image_url: String,
-    pub(crate) data: Option<String>,
-    pub(crate) placements: Option<String>,
-    pub(crate) players: Option<String>,
-    pub(crate) priority: i64,
-    pub(crate) per_player: i64,
-    pub(crate) enabled: bool,
+    pub(crate) day: String,
+    /// The highest number.
+    pub(crate) number: i64,
+    /// Copies that may still be shown.
+    pub(crate) open: i64,
+    /// Copies that count against the caps: all but those that nobody received in their life.
+    pub(crate) counted: i64,
+    /// When the last of those was first sent.
+    pub(crate) last: Option<i64>,
 }
 
-/// Creates or replaces a definition.
-pub(crate) async fn define(c: &mut SqliteConnection, d: &DefinitionRow, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT OR REPLACE INTO offer_definitions (definition_id, campaign_id, title, discount, expires_in_s, image_url,
-             data, placements, players, priority, per_player, enabled, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+/// All of a player's copies, summed up.
+pub(crate) async fn copies(
+    c: &mut SqliteConnection,
+    player: &str,
+    now: i64,
+) -> Result<Vec<CopiesRow>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT definition_id, day, MAX(number) AS number,
+                SUM(state IN ('queued', 'sent', 'received') AND expires_at > ?2) AS open,
+                SUM(state <> 'lapsed' AND NOT (state = 'queued' AND expires_at <= ?2)) AS counted,
+                MAX(CASE WHEN state <> 'lapsed' AND NOT (state = 'queued' AND expires_at <= ?2)
+                    THEN created_at END) AS last
+         FROM player_offers WHERE user_id = ?1 GROUP BY definition_id, day",
     )
-    .bind(&d.definition_id)
-    .bind(&d.campaign_id)
-    .bind(&d.title)
-    .bind(d.discount)
-    .bind(d.expires_in_s)
-    .bind(&d.image_url)
-    .bind(&d.data)
-    .bind(&d.placements)
-    .bind(&d.players)
-    .bind(d.priority)
-    .bind(d.per_player)
-    .bind(d.enabled)
+    .bind(player)
     .bind(now)
+    .fetch_all(c)
+    .await?)
+}
+
+/// A copy that waits to be sent (again).
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct QueuedRow {
+    pub(crate) offer_id: String,
+    pub(crate) definition_id: String,
+    pub(crate) expires_at: i64,
+    pub(crate) variant: String,
+}
+
+pub(crate) async fn queued(
+    c: &mut SqliteConnection,
+    player: &str,
+    now: i64,
+) -> Result<Vec<QueuedRow>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT offer_id, definition_id, expires_at, variant FROM player_offers
+         WHERE user_id = ? AND state = 'queued' AND expires_at > ?",
+    )
+    .bind(player)
+    .bind(now)
+    .fetch_all(c)
+    .await?)
+}
+
+/// Makes a queued copy *sent*. `false`: it is not queued any more.
+pub(crate) async fn send_queued(
+    c: &mut SqliteConnection,
+    player: &str,
+    offer_id: &str,
+    session: Option<&str>,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let taken = sqlx::query(
+        "UPDATE player_offers SET state = 'sent', session_id = ?, sent_at = ?
+         WHERE user_id = ? AND offer_id = ? AND state = 'queued'",
+    )
+    .bind(session)
+    .bind(now)
+    .bind(player)
+    .bind(offer_id)
     .execute(c)
     .await?;
-    Ok(())
+    Ok(taken.rows_affected() == 1)
 }
 
-/// One thing that could be sent now: a queued copy, or a definition that the player may get a (further) copy of.
-#[derive(Debug, Clone, sqlx::FromRow)]
-struct Candidate {
-    /// NULL: no copy yet.
-    offer_id: Option<String>,
-    expires_at: Option<i64>,
-    number: i64,
-    definition_id: String,
-    campaign_id: String,
-    title: String,
-    discount: f64,
-    expires_in_s: i64,
-    image_url: String,
-    data: Option<String>,
-}
-
-/// An offer that has just become *sent*.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Sent {
-    pub(crate) offer_id: String,
-    pub(crate) campaign_id: String,
-    pub(crate) title: String,
-    pub(crate) discount: f64,
+/// A copy that is made in being sent.
+#[derive(Debug)]
+pub(crate) struct NewCopy<'a> {
+    pub(crate) player: &'a str,
+    pub(crate) definition_id: &'a str,
+    pub(crate) number: i64,
+    pub(crate) session: Option<&'a str>,
     pub(crate) expires_at: i64,
-    pub(crate) image_url: String,
-    pub(crate) data: Option<String>,
-}
-
-/// For whom, and where in the game.
-#[derive(Debug, Clone)]
-pub(crate) struct Break {
-    pub(crate) player: String,
-    pub(crate) placement: String,
-    /// The session that will carry it; `None`: an HTTP answer will.
-    pub(crate) session: Option<String>,
-    pub(crate) max: u32,
+    pub(crate) day: &'a str,
+    pub(crate) charged: bool,
+    pub(crate) variant: &'a str,
     pub(crate) now: i64,
 }
 
-/// Takes the best offers that this break may show, at most `max`, and makes them *sent*: nobody else can take them.
-pub(crate) async fn take(c: &mut SqliteConnection, at: &Break) -> Result<Vec<Sent>, StoreError> {
-    // A definition gives a copy while none of the player's copies of it is open, and the cap is not reached. A copy that
-    // lapsed without ever being received does not count.
-    let candidates: Vec<Candidate> = sqlx::query_as(
-        "SELECT p.offer_id, p.expires_at, p.number, d.definition_id, d.campaign_id, d.title, d.discount, d.expires_in_s,
-                d.image_url, d.data, d.priority AS priority, d.updated_at AS updated_at
-         FROM player_offers p JOIN offer_definitions d USING (definition_id)
-         WHERE p.user_id = ?1 AND p.state = 'queued' AND p.expires_at > ?3 AND d.enabled
-           AND (d.placements IS NULL OR EXISTS (SELECT 1 FROM json_each(d.placements) WHERE value = ?2))
-         UNION ALL
-         SELECT NULL, NULL,
-                1 + (SELECT COALESCE(MAX(number), 0) FROM player_offers p
-                     WHERE p.user_id = ?1 AND p.definition_id = d.definition_id),
-                d.definition_id, d.campaign_id, d.title, d.discount, d.expires_in_s, d.image_url, d.data, d.priority,
-                d.updated_at
-         FROM offer_definitions d
-         WHERE d.enabled
-           AND (d.placements IS NULL OR EXISTS (SELECT 1 FROM json_each(d.placements) WHERE value = ?2))
-           AND (d.players IS NULL OR EXISTS (SELECT 1 FROM json_each(d.players) WHERE value = ?1))
-           AND NOT EXISTS (SELECT 1 FROM player_offers p WHERE p.user_id = ?1 AND p.definition_id = d.definition_id
-                           AND p.state IN ('queued', 'sent', 'received') AND p.expires_at > ?3)
-           AND d.per_player > (SELECT COUNT(*) FROM player_offers p WHERE p.user_id = ?1
-                               AND p.definition_id = d.definition_id AND p.state <> 'lapsed'
-                               AND NOT (p.state IN ('queued', 'sent') AND p.expires_at <= ?3))
-         ORDER BY priority DESC, updated_at, 4 LIMIT ?4",
+/// Makes a copy, *sent* from the start, against its budget if it has one. Returns its id.
+pub(crate) async fn send_new(c: &mut SqliteConnection, copy: &NewCopy<'_>) -> Result<String, StoreError> {
+    let id = copy_id(copy.definition_id, copy.number);
+    sqlx::query(
+        "INSERT INTO player_offers (user_id, offer_id, definition_id, number, state, session_id, sent_at, expires_at,
+             created_at, day, charged, variant)
+         VALUES (?1, ?2, ?3, ?4, 'sent', ?5, ?6, ?7, ?6, ?8, ?9, ?10)",
     )
-    .bind(&at.player)
-    .bind(&at.placement)
-    .bind(at.now)
-    .bind(at.max)
-    .fetch_all(&mut *c)
+    .bind(copy.player)
+    .bind(&id)
+    .bind(copy.definition_id)
+    .bind(copy.number)
+    .bind(copy.session)
+    .bind(copy.now)
+    .bind(copy.expires_at)
+    .bind(copy.day)
+    .bind(copy.charged)
+    .bind(copy.variant)
+    .execute(&mut *c)
     .await?;
-    let mut sent = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let (offer_id, expires_at) = match (candidate.offer_id, candidate.expires_at) {
-            (Some(id), Some(expires_at)) => {
-                let taken = sqlx::query(
-                    "UPDATE player_offers SET state = 'sent', session_id = ?, sent_at = ?
-                     WHERE user_id = ? AND offer_id = ? AND state = 'queued'",
-                )
-                .bind(&at.session)
-                .bind(at.now)
-                .bind(&at.player)
-                .bind(&id)
-                .execute(&mut *c)
-                .await?;
-                if taken.rows_affected() != 1 {
-                    continue;
-                }
-                (id, expires_at)
-            }
-            _ => {
-                let expires_at = at.now + candidate.expires_in_s * 1000;
-                let id = copy_id(&candidate.definition_id, candidate.number);
-                sqlx::query(
-                    "INSERT INTO player_offers (user_id, offer_id, definition_id, number, state, session_id, sent_at,
-                         expires_at, created_at)
-                     VALUES (?, ?, ?, ?, 'sent', ?, ?, ?, ?)",
-                )
-                .bind(&at.player)
-                .bind(&id)
-                .bind(&candidate.definition_id)
-                .bind(candidate.number)
-                .bind(&at.session)
-                .bind(at.now)
-                .bind(expires_at)
-                .bind(at.now)
-                .execute(&mut *c)
-                .await?;
-                (id, expires_at)
-            }
-        };
-        sent.push(Sent {
-            offer_id,
-            campaign_id: candidate.campaign_id,
-            title: candidate.title,
-            discount: candidate.discount,
-            expires_at,
-            image_url: candidate.image_url,
-            data: candidate.data,
-        });
+    if copy.charged {
+        campaigns::charge(c, copy.definition_id, copy.day, 1).await?;
     }
-    Ok(sent)
+    Ok(id)
 }
 
 /// A player's first copy has the definition's id, a further one its number behind it: an id is never used twice for a player.
@@ -197,19 +151,79 @@ pub(crate) async fn result(
     player: &str,
     offer_id: &str,
     outcome: &str,
+    now: i64,
 ) -> Result<(), StoreError> {
+    // A copy that had lapsed and was received after all stands against its budget again: it did happen.
+    let lapsed: Option<(String, String)> = sqlx::query_as(
+        "SELECT definition_id, day FROM player_offers WHERE user_id = ? AND offer_id = ? AND state = 'lapsed' AND charged = -1",
+    )
+    .bind(player)
+    .bind(offer_id)
+    .fetch_optional(&mut *c)
+    .await?;
+    if let Some((definition, day)) = lapsed {
+        sqlx::query("UPDATE player_offers SET charged = 1 WHERE user_id = ? AND offer_id = ?")
+            .bind(player)
+            .bind(offer_id)
+            .execute(&mut *c)
+            .await?;
+        campaigns::charge(c, &definition, &day, 1).await?;
+    }
+    if matches!(outcome, "shown" | "accepted" | "declined") {
+        sqlx::query(
+            "UPDATE player_offers SET shown_at = ? WHERE user_id = ? AND offer_id = ? AND shown_at IS NULL",
+        )
+        .bind(now)
+        .bind(player)
+        .bind(offer_id)
+        .execute(&mut *c)
+        .await?;
+    }
     let query = match outcome {
         "accepted" | "declined" | "expired" => sqlx::query(
             "UPDATE player_offers SET state = 'closed', outcome = ?
              WHERE user_id = ? AND offer_id = ? AND state <> 'closed'",
         )
-        .bind(outcome),
+        .bind(outcome.to_owned()),
         // A queued offer that was received after all is not sent again.
         _ => sqlx::query(
             "UPDATE player_offers SET state = 'received'
-             WHERE user_id = ? AND offer_id = ? AND state IN ('queued', 'sent')",
+             WHERE user_id = ? AND offer_id = ? AND state IN ('queued', 'sent', 'lapsed')",
         ),
     };
     query.bind(player).bind(offer_id).execute(c).await?;
     Ok(())
+}
+
+/// Queued copies whose life is over lapse, and give their place in the budget back. `true`: one did.
+pub(crate) async fn lapse(c: &mut SqliteConnection, now: i64) -> Result<bool, StoreError> {
+    let gone: Vec<(String, String, i64)> = sqlx::query_as(
+        "UPDATE player_offers SET state = 'lapsed', charged = -charged WHERE state = 'queued' AND expires_at <= ?
+         RETURNING definition_id, day, charged",
+    )
+    .bind(now)
+    .fetch_all(&mut *c)
+    .await?;
+    let mut freed = false;
+    for (definition, day, _) in gone.iter().filter(|(_, _, charged)| *charged != 0) {
+        campaigns::charge(c, definition, day, -1).await?;
+        freed = true;
+    }
+    Ok(freed)
+}
+
+/// How many copies of a campaign came how far, by variant: variant, delivered, shown, accepted, declined, expired, and sent but
+/// not (yet) received.
+pub(crate) type FunnelRow = (String, i64, i64, i64, i64, i64, i64);
+
+pub(crate) async fn funnel(c: &mut SqliteConnection, definition: &str) -> Result<Vec<FunnelRow>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT variant, SUM(state IN ('received', 'closed')), SUM(shown_at IS NOT NULL),
+                SUM(outcome IS 'accepted'), SUM(outcome IS 'declined'), SUM(outcome IS 'expired'),
+                SUM(state IN ('queued', 'sent', 'lapsed'))
+         FROM player_offers WHERE definition_id = ? GROUP BY variant ORDER BY variant",
+    )
+    .bind(definition)
+    .fetch_all(c)
+    .await?)
 }

@@ -110,6 +110,7 @@ pub(crate) async fn login(c: &mut SqliteConnection, ask: &LoginAsk) -> Result<Lo
             Vec::new()
         }
     };
+    super::players::seen(c, &ask.player, &ask.fresh_id, ask.now).await?;
     sqlx::query(
         "INSERT INTO sessions (session_id, user_id, device, build, epoch, last_seq, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreError, sessions};
+use super::{StoreError, campaigns, offers, sessions};
 
 /// How old things may become, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +13,17 @@ pub(crate) struct Ages {
     pub(crate) event_id: i64,
 }
 
-/// One sweep. Returns the players whose queue of offers grew.
-pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Result<Vec<String>, StoreError> {
+/// What a sweep made due.
+#[derive(Debug)]
+pub(crate) struct Swept {
+    /// The players whose queue of offers grew.
+    pub(crate) players: Vec<String>,
+    /// A budget got a place back.
+    pub(crate) freed: bool,
+}
+
+/// One sweep.
+pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Result<Swept, StoreError> {
     let mut players = detached_two_minutes(c, now - ages.requeue).await?;
     // A claim: two minutes after its answer.
     let claimed: Vec<(String,)> = sqlx::query_as(
@@ -25,10 +34,8 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
     .fetch_all(&mut *c)
     .await?;
     players.extend(claimed.into_iter().map(|(player,)| player));
-    sqlx::query("UPDATE player_offers SET state = 'lapsed' WHERE state = 'queued' AND expires_at <= ?")
-        .bind(now)
-        .execute(&mut *c)
-        .await?;
+    let freed = offers::lapse(c, now).await?;
+    campaigns::forget(c, now).await?;
     let old: Vec<(String,)> =
         sqlx::query_as("SELECT session_id FROM sessions WHERE detached_at <= ? LIMIT 500")
             .bind(now - ages.session)
@@ -44,7 +51,7 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
     sqlx::query("DELETE FROM event_ids WHERE received_at <= ?").bind(now - ages.event_id).execute(c).await?;
     players.sort_unstable();
     players.dedup();
-    Ok(players)
+    Ok(Swept { players, freed })
 }
 
 /// Sessions without a socket since `before`: their offers go back to the player's queue, bet results stay, the rest is

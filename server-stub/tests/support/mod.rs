@@ -225,3 +225,12 @@ pub async fn http(
 pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
     http(address, "GET", path, headers, "").await
 }
+
+/// The first column of what a query finds in a server's database.
+pub async fn rows(data: &TempDir, query: &'static str) -> Vec<String> {
+    use sqlx::{ConnectOptions as _, Row as _};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.path().join("castline.db"));
+    let mut connection = options.connect().await.unwrap();
+    let rows = sqlx::query(query).fetch_all(&mut connection).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}

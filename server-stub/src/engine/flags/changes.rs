@@ -365,6 +365,7 @@ impl Engine {
         });
         job.await?;
         self.traits.forget(player);
+        self.serve_player(player).await;
         Ok(())
     }
 }

@@ -1,0 +1,125 @@
+//! `/admin/campaigns`, `/admin/segments` and `/admin/offers`: what operators say about offers, behind the admin key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use castline::protocol::{Code, encode};
+use serde::Serialize;
+
+use super::super::App;
+use super::super::form::{Body, Name, json, name};
+use super::super::problem::Problem;
+use crate::engine::segments::{Fault, Segment};
+use crate::engine::{DryRun, OfferDefinition, OfferRefused};
+
+/// The paths.
+pub(in crate::http) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/admin/offers/{id}", put(put_campaign))
+        .route("/admin/campaigns", get(list))
+        .route("/admin/campaigns/{id}", get(read).put(put_campaign).delete(delete))
+        .route("/admin/campaigns/{id}/disable", post(disable))
+        .route("/admin/campaigns/{id}/dry-run", post(dry_run))
+        .route("/admin/segments", get(segments))
+        .route("/admin/segments/{name}", get(segment).put(put_segment).delete(delete_segment))
+}
+
+impl From<OfferRefused> for Problem {
+    fn from(refused: OfferRefused) -> Self {
+        match refused {
+            OfferRefused::Fault(Fault { field, why }) => Problem::at(field, why),
+            OfferRefused::Absent(what) => Problem::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), what),
+            OfferRefused::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+fn answer<T: Serialize>(body: &T) -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
+        .into_response()
+}
+
+fn done() -> Response {
+    answer(&BTreeMap::<String, ()>::new())
+}
+
+async fn put_campaign(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
+    let definition: OfferDefinition = json(&headers, body)?;
+    app.engine.put_campaign(&name(path)?, &definition).await?;
+    Ok(done())
+}
+
+async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    #[derive(Serialize)]
+    struct List<T> {
+        campaigns: T,
+    }
+    Ok(answer(&List { campaigns: app.engine.campaigns(None).await? }))
+}
+
+async fn read(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    let found = app.engine.campaigns(Some(&name(path)?)).await?;
+    found.first().map(answer).ok_or_else(|| OfferRefused::Absent("there is no such campaign").into())
+}
+
+async fn delete(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    app.engine.delete_campaign(&name(path)?).await?;
+    Ok(done())
+}
+
+async fn disable(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    app.engine.disable_campaign(&name(path)?).await?;
+    Ok(done())
+}
+
+async fn dry_run(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
+    let ask: DryRun = json(&headers, body)?;
+    Ok(answer(&app.engine.dry_run(&name(path)?, ask).await?))
+}
+
+async fn segments(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    #[derive(Serialize)]
+    struct List<T> {
+        segments: T,
+    }
+    Ok(answer(&List { segments: app.engine.segments().await? }))
+}
+
+async fn segment(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    let segments = app.engine.segments().await?;
+    segments
+        .get(&name(path)?)
+        .map(answer)
+        .ok_or_else(|| OfferRefused::Absent("there is no such segment").into())
+}
+
+async fn put_segment(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
+    let segment: Segment = json(&headers, body)?;
+    app.engine.put_segment(&name(path)?, &segment).await?;
+    Ok(done())
+}
+
+async fn delete_segment(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    app.engine.delete_segment(&name(path)?).await?;
+    Ok(done())
+}

@@ -22,7 +22,7 @@ void check_text(const char *file, int line, const char *what, const char *text, 
 /* Starts castline-server (its path is in the variable CASTLINE_SERVER) on free ports, with a directory that goes with it; once a program. It ends
  * with the program. */
 void server_start(void);
-void server_stop(void);
+
 /* "http://127.0.0.1:port". */
 const char *server_url(void);
 /* A directory for a client's data, absent so far. */

@@ -602,7 +602,8 @@ castline_result castline_client_connect(const castline_options *options,
  * The next event.
  *
  * *event: owned by the client, valid until the next castline_client_poll_event, castline_client_tick or castline_client_free on it;
- * NULL without one. Any thread, one at a time; log is called on this one. Never waits; without an event it allocates nothing.
+ * NULL without one. Any thread, one at a time; log is called on this one. Never waits, so that an event which comes
+ * at this very moment may be the next poll's; without an event it allocates nothing.
  * Returns OK; NO_EVENT; BUSY: another thread polls, or a callback does.
  */
 castline_result castline_client_poll_event(castline_client *client,

@@ -57,16 +57,26 @@ static void count_event(void *user, const castline_event *event) {
   ((struct seen *)user)->count++;
 }
 
+/* As a game does, a frame apart: a tick never waits for the I/O thread, so one that meets it at the queue has nothing. Until at least `count` events
+ * have come, or something else than OK. */
+static castline_result tick_until(struct seen *seen, int count, uint32_t max_micros) {
+  const double deadline = seconds() + 20;
+  castline_result result = CASTLINE_OK;
+  while (seen->count < count && result == CASTLINE_OK) {
+    CHECK(seconds() < deadline);
+    result = castline_client_tick(seen->client, max_micros, on_event, seen);
+    if (seen->count < count) frame();
+  }
+  return result;
+}
+
 static void inside_the_callback(void) {
   struct seen seen = {NULL, 0, 0, 0};
-  int all;
   seen.client = with_events(10);
   /* A budget of nothing is one event; no limit is all of them. */
-  CHECK_RESULT(castline_client_tick(seen.client, 0, on_event, &seen), CASTLINE_OK);
+  CHECK_RESULT(tick_until(&seen, 1, 0), CASTLINE_OK);
   CHECK(seen.count == 1);
-  CHECK_RESULT(castline_client_tick(seen.client, UINT32_MAX, on_event, &seen), CASTLINE_OK);
-  all = seen.count;
-  CHECK(all >= 10);
+  CHECK_RESULT(tick_until(&seen, 10, UINT32_MAX), CASTLINE_OK);
   CHECK_RESULT(castline_client_close(seen.client, 20000), CASTLINE_OK);
   CHECK_RESULT(castline_client_tick(seen.client, UINT32_MAX, count_event, &seen), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(seen.client), CASTLINE_OK);
@@ -75,7 +85,7 @@ static void inside_the_callback(void) {
   memset(&seen, 0, sizeof seen);
   seen.client = with_events(10);
   seen.do_free = 1;
-  CHECK_RESULT(castline_client_tick(seen.client, UINT32_MAX, on_event, &seen), CASTLINE_CLOSED);
+  CHECK_RESULT(tick_until(&seen, 1, UINT32_MAX), CASTLINE_CLOSED);
   CHECK(seen.count == 1);
   CHECK_RESULT(castline_client_tick(seen.client, UINT32_MAX, on_event, &seen), CASTLINE_INVALID_HANDLE);
 
@@ -83,7 +93,7 @@ static void inside_the_callback(void) {
   memset(&seen, 0, sizeof seen);
   seen.client = with_events(10);
   seen.do_close = 1;
-  CHECK_RESULT(castline_client_tick(seen.client, UINT32_MAX, on_event, &seen), CASTLINE_CLOSED);
+  CHECK_RESULT(tick_until(&seen, 1, UINT32_MAX), CASTLINE_CLOSED);
   CHECK(seen.count == 1);
   CHECK_RESULT(castline_client_tick(seen.client, UINT32_MAX, count_event, &seen), CASTLINE_OK);
   CHECK(seen.count > 10);

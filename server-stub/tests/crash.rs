@@ -3,63 +3,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use castline_server::{OfferDefinition, Server};
-use serde_json::{Value, json};
-use support::{Client, get, http, settings, start};
+use serde_json::json;
+use support::binary::Binary;
+use support::{Client, get, settings, start};
 use tempfile::TempDir;
-
-struct Binary {
-    child: Child,
-    players: SocketAddr,
-    operators: SocketAddr,
-}
-
-impl Binary {
-    fn start(data: &Path) -> Binary {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_castline-server"))
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--dev", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut address = |before: &str, after: &str| {
-            let line = lines.next().expect("the server said nothing");
-            line.strip_prefix(before).and_then(|l| l.strip_suffix(after)).expect(&line).parse().unwrap()
-        };
-        let players = address("players   ws://", "/ws");
-        let operators = address("operators http://", "");
-        Binary { child, players, operators }
-    }
-
-    fn kill_9(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    async fn login(&self, resume: Option<Value>) -> (Client, Value) {
-        let answer = http(self.players, "POST", "/auth/token", &[], r#"{"playerId":"p1"}"#).await;
-        let token = answer.json()["token"].as_str().unwrap().to_owned();
-        let mut client = Client::open(self.players).await;
-        let reply = client.authenticate(&token, "d1", resume).await;
-        assert_eq!(reply["type"], "authenticated", "{reply}");
-        (client, reply["payload"].clone())
-    }
-
-    async fn admin(&self, data: &Path, path: &str, body: Value) {
-        let key = std::fs::read_to_string(data.join("admin.key")).unwrap();
-        let bearer = format!("Bearer {key}");
-        let answer =
-            http(self.operators, "PUT", path, &[("authorization", &bearer)], &body.to_string()).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-    }
-}
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_by_kill_9() {
@@ -71,7 +19,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     }
     let flag = json!({"variants": {"off": false, "on": true}, "defaultVariant": "off", "rolloutBp": 10_000});
     server.admin(data.path(), "/admin/flags/turbo", flag).await;
-    let (mut client, session) = server.login(None).await;
+    let (mut client, session) = server.login("p1", "d1", None).await;
     let batch = json!({"events": [{"eventId": "e1", "name": "x", "timestamp": 1}]});
     assert_eq!(client.request("analytics", "events", batch.clone()).await["payload"]["count"], 1);
     let lease = client.ask_with_key("offers", "ready_for_offer", r#"{"placement":"x","max":2}"#, "k1").await;
@@ -86,7 +34,7 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
 
     let server = Binary::start(data.path());
     let resume = json!({"sessionId": session["sessionId"], "lastSeq": 1});
-    let (mut client, again) = server.login(Some(resume)).await;
+    let (mut client, again) = server.login("p1", "d1", Some(resume)).await;
     assert_eq!((&again["resumed"], &again["sessionId"]), (&json!(true), &session["sessionId"]));
     assert_eq!(again["flagsVersion"], "v2");
     let offer = client.next().await;

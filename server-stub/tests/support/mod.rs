@@ -2,6 +2,8 @@
 //! sleeps to wait: every wait is for a message, with a deadline.
 #![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 
+pub mod binary;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -61,11 +63,16 @@ impl Client {
 
     /// Connects.
     pub async fn raw(address: SocketAddr) -> Client {
+        Client::try_raw(address).await.expect("no connection")
+    }
+
+    /// Connects, if somebody is there.
+    pub async fn try_raw(address: SocketAddr) -> Option<Client> {
         let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "castline.v1".parse().unwrap());
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (socket, _) = client_async(request, stream).await.unwrap();
-        Client { socket, requests: 0 }
+        let stream = TcpStream::connect(address).await.ok()?;
+        let (socket, _) = client_async(request, stream).await.ok()?;
+        Some(Client { socket, requests: 0 })
     }
 
     /// Connects and authenticates; returns the payload of `authenticated` too.
@@ -202,24 +209,35 @@ pub async fn http(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    try_http(address, method, path, headers, body).await.expect("no answer")
+}
+
+/// The same; `None` if nobody is there, or goes away before the answer is whole.
+pub async fn try_http(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut bytes = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("no answer in time").unwrap();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("no answer in time").ok()?;
     let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP head");
+    let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    Answer { status, headers, body: body.to_owned() }
+    Some(Answer { status, headers, body: body.to_owned() })
 }
 
 pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -9,6 +9,8 @@ mod calendar;
 mod definition;
 mod eligibility;
 mod lease;
+#[cfg(test)]
+mod model;
 mod plan;
 mod take;
 mod triggers;

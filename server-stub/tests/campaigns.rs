@@ -228,6 +228,18 @@ async fn dates_caps_and_cooldown_bound_what_a_player_gets() {
 }
 
 #[tokio::test]
+async fn what_begins_while_a_lease_is_open_is_sent_in_it() {
+    let (server, _data) = start_with(|s| s.timers.sweep = 10);
+    let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    campaign(&server, "soon", json!({"startsAt": now + 700})).await;
+    assert_eq!(ready(&mut client, json!({"placement": "x", "leaseMs": 60_000})).await, 0);
+    let offer = client.next().await;
+    assert_eq!(offer["payload"]["offerId"], "soon");
+    assert!(offer["timestamp"].as_i64().unwrap() >= now + 700, "{offer}");
+}
+
+#[tokio::test]
 async fn a_budget_is_never_passed_by_many_at_once() {
     let (server, _data) = start_with(|s| s.limits.claim = Rate::unlimited());
     campaign(&server, "total", json!({"budget": {"total": 10}, "perPlayer": 5})).await;
@@ -332,6 +344,34 @@ async fn a_flag_varies_the_offer_and_the_server_records_the_exposure() {
         exposed,
         [line("p1", "control"), line("p2", "cheap"), line("p3", "none")],
         "once each, the dry run not"
+    );
+}
+
+#[tokio::test]
+async fn an_experiment_on_the_flag_counts_who_got_the_offer() {
+    let (server, _data) = start();
+    let mut flag = FlagDefinition::new("control", &[("control", "1"), ("cheap", "2")]).unwrap();
+    flag.rollout_bp = 10_000;
+    flag.weights = Some([("control".to_owned(), 5_000), ("cheap".to_owned(), 5_000)].into());
+    server.put_flag("price", flag).unwrap();
+    let declared = json!({"flag": "price", "metric": {"kind": "conversion", "event": "purchase"}});
+    put(&server, "experiments/pack", declared).await;
+    let split = json!({"flag": "price", "variants": {"cheap": {"discount": 50}}});
+    campaign(&server, "pack", json!({"discount": 10, "split": split})).await;
+    let (mut cheap, mut plain) = (0, 0);
+    for player in 0..12 {
+        let (mut client, _) = Client::login(&server, &format!("p{player}"), "d1", None).await;
+        assert_eq!(at_x(&mut client).await, 1);
+        let discount = client.next().await["payload"]["discount"].as_f64().unwrap();
+        if discount == 50.0 { cheap += 1 } else { plain += 1 }
+    }
+    assert!(cheap > 0 && plain > 0);
+    let found = admin(&server, "GET", "experiments/pack/report", Value::Null).await.json();
+    let report = &found["report"];
+    assert_eq!(
+        (&report["controlPlayers"], &report["arms"][0]["players"]),
+        (&json!(plain), &json!(cheap)),
+        "{found}"
     );
 }
 

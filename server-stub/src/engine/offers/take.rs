@@ -170,7 +170,8 @@ async fn send_new(
 }
 
 /// The player takes part in the flag's experiment from here on, with an offer or held out from it: an `$exposure` of the
-/// server's own, as the client's are. Once a week at most; the analysis counts the first.
+/// server's own, as the client's are. Once a day at most, so that an experiment
+/// that is declared later counts him too; the analysis takes the first.
 async fn expose(
     c: &mut SqliteConnection,
     campaign: &Campaign,
@@ -178,7 +179,8 @@ async fn expose(
     at: &Break,
 ) -> Result<(), StoreError> {
     let Some(split) = &campaign.definition.split else { return Ok(()) };
-    let hash = hex::encode(Sha256::digest(encode(&(&campaign.id, &split.flag, variant)).as_bytes()));
+    let day = campaign.calendar.day(at.now);
+    let hash = hex::encode(Sha256::digest(encode(&(&campaign.id, &split.flag, variant, &day)).as_bytes()));
     let props = serde_json::json!({"flag": split.flag, "variant": variant, "campaign": campaign.id});
     let flags = serde_json::json!({ split.flag.as_str(): variant });
     let event = NewEvent {

@@ -59,6 +59,11 @@ impl World {
                 if self.player != player {
                     self.cover.hit(Mark::IdentitySwitch);
                     self.player = player;
+                    // Half of the games say so at once; the others' next token is another player's.
+                    if self.device.process.is_some() && self.device.asleep.is_none() && self.rng.chance(50) {
+                        let token = self.make_token();
+                        self.set_token(token);
+                    }
                 }
             }
             Fault::Tokens(mode) => self.tokens = mode,

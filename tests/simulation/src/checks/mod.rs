@@ -144,8 +144,9 @@ impl Checks {
         let live = self.link.input(m, input, self.misbehaving);
         self.durable.input(m, input, live);
         self.offers.input(m, before, input, live);
-        self.requests.input(m, input);
+        self.requests.input(m, input, live);
         self.rooms.input(input);
+        self.flags.input(input);
         self.analytics.input(input, self.link.state);
         match input {
             Input::Text { text, .. } if live.is_some() => self.wire.received(text),

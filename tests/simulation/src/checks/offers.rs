@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use castline::protocol::Envelope;
-use castline::protocol::messages::{ClaimAnswer, NewOffer};
+use castline::protocol::messages::{Authenticated, ClaimAnswer, NewOffer};
 use castline::{Command, Event, Input, Now, StoreKey};
 
 use super::{Broken, Moment};
@@ -39,6 +39,7 @@ struct Arrived {
 pub(super) struct OfferCheck {
     persistent: bool,
     process: u32,
+    player: String,
     breaks: VecDeque<Break>,
     /// The placements of the `ready`s that the game itself waits for, and whether it has said `not_ready` since.
     asked: VecDeque<String>,
@@ -58,6 +59,7 @@ impl OfferCheck {
     pub(super) fn process_starts(&mut self) {
         self.process += 1;
         self.error = None;
+        self.player.clear();
     }
 
     pub(super) fn process_dies(&mut self) {
@@ -100,7 +102,11 @@ impl OfferCheck {
                     surfaced.taken = Some(m.step);
                 }
             }
-            Input::Text { text, .. } if live.is_some() => self.text(m, text),
+            Input::Text { text, .. } => {
+                if let Some(online) = live {
+                    self.text(m, text, online);
+                }
+            }
             Input::HttpResponse { reply: Ok(reply), .. } if reply.status == 200 => {
                 if let Ok(answer) = serde_json::from_slice::<ClaimAnswer>(reply.body) {
                     answer.offers.into_iter().for_each(|offer| self.arrive(m, offer, true));
@@ -110,9 +116,20 @@ impl OfferCheck {
         }
     }
 
-    fn text(&mut self, m: Moment, text: &str) {
+    fn text(&mut self, m: Moment, text: &str, online: bool) {
         let Ok(envelope) = Envelope::decode(text) else { return };
         match &*envelope.kind {
+            "authenticated" if !online => {
+                let Ok(answer) = envelope.payload_as::<Authenticated>() else { return };
+                let another = !self.player.is_empty();
+                if self.player != answer.user_id {
+                    self.player = answer.user_id;
+                    // The former player's data is put away. When he comes back, what the disk has of it counts, as after a restart.
+                    if another {
+                        self.surfaced.values_mut().for_each(|s| s.process = 0);
+                    }
+                }
+            }
             "new_offer" => {
                 if let Ok(offer) = envelope.payload_as::<NewOffer>() {
                     self.arrive(m, offer, false);

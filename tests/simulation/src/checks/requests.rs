@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use castline::protocol::limits::REQUEST_TIMEOUT_MS;
+use castline::protocol::messages::Authenticated;
 use castline::protocol::{Channel, Code, Envelope};
 use castline::{Command, Event, Input, RequestId};
 
@@ -13,6 +14,8 @@ use crate::server::Server;
 #[derive(Debug)]
 struct Asked {
     process: u32,
+    /// Who played when it was asked; empty: nobody knew yet.
+    player: String,
     /// `None`: a bet, whose payload the SDK makes.
     payload: Option<String>,
     key: Option<String>,
@@ -34,6 +37,8 @@ pub(super) struct RequestCheck {
     /// Key → the bytes of a bet.
     bets: BTreeMap<String, String>,
     process: u32,
+    /// Whom the present process has authenticated as last.
+    player: String,
     resent: u64,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -41,6 +46,7 @@ pub(super) struct RequestCheck {
 impl RequestCheck {
     pub(super) fn process_starts(&mut self) {
         self.process += 1;
+        self.player.clear();
     }
 
     pub(super) fn process_dies(&mut self) {
@@ -54,8 +60,17 @@ impl RequestCheck {
         self.asked.values().filter(|a| !a.answered).count()
     }
 
-    pub(super) fn input(&mut self, m: Moment, input: &Input<'_>) {
+    /// `live`: whether a text came on the socket that is held, and whether that was authenticated before.
+    pub(super) fn input(&mut self, m: Moment, input: &Input<'_>, live: Option<bool>) {
         match input {
+            Input::Text { text, .. } if live == Some(false) => {
+                if let Ok(envelope) = Envelope::decode(text)
+                    && envelope.kind == "authenticated"
+                    && let Ok(answer) = envelope.payload_as::<Authenticated>()
+                {
+                    self.player = answer.user_id;
+                }
+            }
             Input::Command(Command::Request { request, payload, timeout_ms, key, .. }) => {
                 let n = number(payload);
                 if let Some(n) = n {
@@ -89,6 +104,7 @@ impl RequestCheck {
         let process = self.process;
         let asked = Asked {
             process,
+            player: self.player.clone(),
             payload,
             key,
             deadline,
@@ -118,6 +134,9 @@ impl RequestCheck {
         };
         if asked.process != self.process {
             return Err(format!("a later process repeats a request: {text}"));
+        }
+        if !asked.player.is_empty() && asked.player != self.player {
+            return Err(format!("a request of {} is sent for {}: {text}", asked.player, self.player));
         }
         if asked.answered {
             return Err(format!("sent after its answer: {text}"));

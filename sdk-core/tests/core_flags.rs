@@ -212,3 +212,15 @@ fn attributes_target_anew() {
     assert_eq!(changes(&mut world), [changed("v1")]);
     assert_eq!(price(&world).0, "$0.99");
 }
+
+#[test]
+fn a_token_that_http_refused_is_not_used_again() {
+    let mut world = World::online(config());
+    let problem = r#"{"title": "old", "status": 401, "code": "EXPIRED_TOKEN"}"#;
+    world.answer_http("/flags", 401, problem);
+    world.close(1006);
+    while world.tickets.is_empty() {
+        world.pass(world.wake_at - world.now.mono);
+    }
+    assert_eq!(world.opened, 1, "a fresh one is asked for before the next socket");
+}

@@ -241,7 +241,7 @@ impl Core {
             self.no_offer_for(number);
         }
         for offer in answer.offers {
-            if offer.expires_in > 0 {
+            if offer.expires_in > 0 && !self.clock.is_trusted() {
                 // Where no socket has spoken yet, this is the server's first word on the time.
                 let server_time = offer.expires_at.saturating_sub(offer.expires_in.saturating_mul(1_000));
                 self.clock.rough_sample(server_time);

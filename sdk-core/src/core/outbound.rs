@@ -28,6 +28,16 @@ impl Failure {
     }
 }
 
+/// Whether the server (and not some portal in between) says that the token is no good.
+fn refuses_token(reply: &HttpReply<'_>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        code: String,
+    }
+    let says = |problem: Problem| matches!(&*problem.code, "INVALID_TOKEN" | "EXPIRED_TOKEN");
+    reply.status == 401 && serde_json::from_slice(reply.body).is_ok_and(says)
+}
+
 impl Core {
     /// Sends what is due on an authenticated socket, or finds another way.
     pub(super) fn settle_outbound(&mut self) {
@@ -220,6 +230,9 @@ impl Core {
     pub(super) fn on_http(&mut self, http: HttpId, reply: Result<HttpReply<'_>, HttpFailure>) {
         let Some(at) = self.http.iter().position(|(id, _)| *id == http) else { return };
         let (_, purpose) = self.http.remove(at);
+        if purpose != Purpose::Telegram && reply.as_ref().is_ok_and(refuses_token) {
+            self.tokens.outlived();
+        }
         match purpose {
             Purpose::Events { page } => self.on_events_posted(page, reply),
             _ if self.link.is_closed() => {}

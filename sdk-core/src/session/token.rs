@@ -75,6 +75,14 @@ impl Tokens {
         self.refusals += 1;
     }
 
+    /// An HTTP request was refused over the token. It is not used for anything new; an attempt that is under way with it goes on.
+    pub(crate) fn outlived(&mut self) {
+        if let Some(token) = &mut self.current {
+            token.fresh = false;
+            token.good_until = 0;
+        }
+    }
+
     /// A token that is good now.
     pub(crate) fn usable(&self, t: u64) -> Option<&str> {
         self.current.as_ref().filter(|token| token.fresh || t < token.good_until).map(|token| &*token.text)
@@ -155,6 +163,16 @@ mod tests {
             tokens.spent();
             assert!(tokens.usable(1_000_000).is_none());
         }
+    }
+
+    #[test]
+    fn what_http_refused_is_used_for_nothing_new() {
+        let mut tokens = Tokens::default();
+        tokens.put(jwt(r#"{"sub":"ann","iat":1000,"exp":1300}"#), 0);
+        tokens.outlived();
+        assert!(tokens.usable(1).is_none());
+        assert!(tokens.in_hand().is_some(), "an attempt under way has it still");
+        assert_eq!(tokens.refusals, 0);
     }
 
     #[test]

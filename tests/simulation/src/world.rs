@@ -261,9 +261,13 @@ impl World {
                     if !end.ok && self.plan.persistent {
                         self.cover.hit(Mark::SaveFailed);
                     }
+                    if end.kept && !end.ok {
+                        self.trace.line("disk", || format!("{:?} is kept, but reported as failed", end.key));
+                    }
                     self.checks.save_ended(&end);
-                    if let StoreKey::Events(player, page) = &end.key
-                        && page % 16 == 0
+                    // While a batch of saves is under way, pages that will go stand beside those that came.
+                    if let StoreKey::Events(player, _) = &end.key
+                        && self.device.process.as_ref().is_some_and(|p| p.saves.is_empty())
                     {
                         let bytes = self.device.analytics_bytes(player);
                         self.checks.analytics_on_disk(bytes);

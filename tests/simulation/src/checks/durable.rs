@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use castline::protocol::limits::ACK_DELAY_MS;
-use castline::protocol::messages::{Authenticate, Authenticated, NewOffer};
+use castline::protocol::messages::{Authenticate, Authenticated, ClaimAnswer, NewOffer};
 use castline::protocol::{Channel, Envelope};
 use castline::{Event, Input, StoreKey};
 
@@ -65,6 +65,12 @@ impl DurableCheck {
             Input::Text { text, .. } => {
                 if let (Some(online), Ok(envelope)) = (live, Envelope::decode(text)) {
                     self.text(m, &envelope, online);
+                }
+            }
+            Input::HttpResponse { reply: Ok(reply), .. } if reply.status == 200 => {
+                let claimed = serde_json::from_slice::<ClaimAnswer>(reply.body);
+                for offer in claimed.map(|answer| answer.offers).unwrap_or_default() {
+                    self.offers.entry(offer.offer_id).or_insert((m.step, offer.expires_at));
                 }
             }
             Input::Taken { .. } => {

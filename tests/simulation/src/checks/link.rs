@@ -160,7 +160,8 @@ impl LinkCheck {
             }
             Input::Command(Command::SetToken(token)) => {
                 self.asked.clear();
-                self.has_token = token.is_some();
+                // `None` answers a question; it takes no token away.
+                self.has_token |= token.is_some();
                 self.excused |= self.state == State::Failed;
             }
             // A reason to be connected ends dormancy at once.
@@ -374,7 +375,8 @@ impl LinkCheck {
         if refused {
             self.refused();
         }
-        if let Some(delay) = self.drain.take() {
+        // The word was for those who stay; one who leaves for the background, or has no good token, comes back in his own time.
+        if let Some(delay) = self.drain.take().filter(|_| !self.background && !refused) {
             self.not_before = self.not_before.max(m.elapsed + delay);
         } else {
             self.least += u32::from(!self.background && !self.closing);

@@ -60,6 +60,10 @@ impl OfferCheck {
         self.process += 1;
         self.error = None;
         self.player.clear();
+        // What was not on the disk by now no later save brings there.
+        for surfaced in self.surfaced.values_mut().filter(|s| !s.remembered) {
+            (surfaced.popped, surfaced.taken) = (false, None);
+        }
     }
 
     pub(super) fn process_dies(&mut self) {

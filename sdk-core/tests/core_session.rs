@@ -361,3 +361,35 @@ fn a_server_that_ignores_missing_acknowledgements_cannot_fill_the_memory() {
     assert_eq!(world.authenticate("ann", "s1", true)["resume"]["lastSeq"], seq);
     assert_eq!(world.answers().len(), seq as usize, "what was taken in is there");
 }
+
+#[test]
+fn a_drains_word_holds_over_a_trip_to_the_background() {
+    let mut world = World::online(config());
+    world.pass(1_000);
+    world.server("system", "reconnect", json!({"afterMs": 60_000}), json!({}));
+    world.lifecycle(Lifecycle::Background);
+    world.pass(15_000);
+    assert_eq!(world.core.state(), State::Dormant);
+    world.lifecycle(Lifecycle::Foreground);
+    assert_eq!(world.opened, 1);
+    assert_eq!(until_reopened(&mut world), 45_000);
+}
+
+#[test]
+fn a_page_that_could_not_be_deleted_is_deleted_later() {
+    let mut world = World::online(config());
+    world.command(Command::Track { name: "caught".into(), props: "{}".into() });
+    world.pass(1_000);
+    let pages = |w: &World| w.disk.keys().filter(|k| matches!(k, castline::StoreKey::Events(..))).count();
+    assert_eq!(pages(&world), 1);
+    world.ready(1_000);
+    let batch = world.sent_of("events").remove(0);
+    world.disk_works = false;
+    world.reply(&batch, "analytics", "accepted", json!({"count": 1}));
+    world.pass(2_000);
+    assert_eq!(pages(&world), 1);
+    world.disk_works = true;
+    world.command(Command::Track { name: "again".into(), props: "{}".into() });
+    world.pass(2_000);
+    assert!(!world.disk.contains_key(&castline::StoreKey::Events("ann".into(), 0)));
+}

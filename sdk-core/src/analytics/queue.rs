@@ -243,6 +243,9 @@ impl Queue {
     pub(crate) fn save_failed(&mut self, page: u32) {
         if let Some(page) = self.pages.iter_mut().find(|p| p.number == page) {
             page.dirty = true;
+        } else if page < self.next && !self.deleted.contains(&page) {
+            // It was the deletion that failed.
+            self.deleted.push(page);
         }
     }
 

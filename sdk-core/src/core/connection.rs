@@ -191,8 +191,10 @@ impl Core {
     }
 
     pub(super) fn on_drain(&mut self, reconnect: &Reconnect) {
-        // Closed by us and not by the server, the delay would have to run from here all the same.
-        self.link.server_delay = Some(reconnect.after_ms);
+        let delay = reconnect.after_ms.min(MAX_SERVER_DELAY_MS);
+        self.link.server_delay = Some(delay);
+        // Whoever ends this connection, and for whatever reason.
+        self.link.not_before = self.link.not_before.max(self.clock.t() + delay);
     }
 
     /// `reconnect`: the player's tap.

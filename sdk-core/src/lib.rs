@@ -30,9 +30,9 @@ pub use command::{Command, Secret};
 pub use config::Config;
 pub use core::Core;
 pub use error::Error;
-pub use event::Cause;
 pub use event::{
-    BetOutcome, Dropped, Event, FlagUpdates, Lifecycle, Offer, Outcome, Reason, RequestId, RoomChange, State,
+    BetOutcome, Cause, Dropped, Event, FlagUpdates, Lifecycle, Offer, Outcome, Reason, RequestId, RoomChange,
+    State,
 };
 pub use flags::Flags;
 pub use inbox::{Handed, Inbox};

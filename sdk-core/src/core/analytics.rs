@@ -1,7 +1,7 @@
 //! The analytics queue's way out: at break points, with a due ping, when full, on background; over HTTP where there is no socket.
 
 use crate::event::{Dropped, Event};
-use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
+use crate::io::{HttpFailure, HttpReply, LogLevel, Method};
 use crate::protocol::messages::{Accepted, Events, Message};
 use crate::protocol::{Code, encode};
 use crate::session::link::Phase;
@@ -65,7 +65,7 @@ impl Core {
     }
 
     /// Batches for the socket; `write_requests` puts them on the wire.
-    pub(super) fn send_batches(&mut self, _socket: SocketId) {
+    pub(super) fn send_batches(&mut self) {
         if self.clock.t() < self.analytics_rest_until {
             return;
         }

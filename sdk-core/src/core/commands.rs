@@ -50,7 +50,7 @@ impl Core {
         self.end_break();
         self.flush_now();
         if let Some(socket) = self.link.online() {
-            self.send_batches(socket);
+            self.send_batches();
             self.write_requests(socket);
             self.send_ack();
         }

@@ -81,7 +81,7 @@ impl Core {
         if let Some(socket) = self.link.socket() {
             if self.link.online().is_some() {
                 self.flush_now();
-                self.send_batches(socket);
+                self.send_batches();
                 self.send_ack();
             }
             self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });

@@ -45,7 +45,7 @@ impl Core {
             return self.flush_over_http();
         };
         // Queued events first: their triggers are to be evaluated before the break.
-        self.send_batches(socket);
+        self.send_batches();
         self.join_rooms();
         self.ask_for_offer(socket);
         self.write_requests(socket);

@@ -249,6 +249,7 @@ impl Parts {
         let max = settings.limits.connections;
         tokio::spawn(listener::accept(players, http::players(app.clone()), tls, max, stopped.clone()));
         tokio::spawn(listener::accept(operators, http::operators(app), None, 256, stopped.clone()));
+        tokio::spawn(record_days(engine.clone(), stopped.clone()));
         tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
         Ok(Parts { addresses, engine, gateway, store, stop, settings })
     }
@@ -303,6 +304,25 @@ async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Re
             if let Err(error) = engine.reload_flags().await {
                 tracing::error!(%error, "the flags could not be read anew");
             }
+        }
+    }
+}
+
+/// How often it is looked whether a day is over for an experiment.
+const DAYS_CHECK: Duration = Duration::from_secs(60);
+
+/// Beside the sweep: a report of many events takes its time, and a sweep must not wait for it.
+async fn record_days(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let round = async {
+            if let Err(failure) = engine.record_experiment_days().await {
+                tracing::error!(?failure, "the experiments' days could not be recorded");
+            }
+            tokio::time::sleep(DAYS_CHECK).await;
+        };
+        tokio::select! {
+            () = round => {}
+            () = listener::stopped(&mut stop) => return,
         }
     }
 }

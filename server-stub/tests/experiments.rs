@@ -316,7 +316,7 @@ async fn what_cannot_be_an_experiment_is_refused_with_the_reason() {
         (conversion("ruled"), "targeting rules"),
         (conversion("everybody"), "gives nobody its default variant"),
         (conversion("price"), "\"first\" runs on flag"),
-        (conversion(""), "flag is 0 bytes"),
+        (conversion(""), "flag: 0 bytes"),
         (
             json!({"flag": "price", "metric": {"kind": "conversion", "event": "$exposure"}}).to_string(),
             "$exposure",

@@ -1,51 +1,59 @@
-//! The operators' requests on experiments, behind the admin key.
+//! `/admin/experiments`: declare, report, list, history, promote, drop. Behind the admin key.
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
-use axum::http::header;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
 use castline::protocol::encode;
 use serde::{Deserialize, Serialize};
 
+use super::form::{self, Body, Name, name};
 use super::problem::Problem;
 use super::{App, text};
 use crate::engine::trials::{End, ExperimentDefinition};
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/admin/experiments", get(list))
+        .route("/admin/experiments/{name}", put(declare))
+        .route("/admin/experiments/{name}/report", get(report))
+        .route("/admin/experiments/{name}/history", get(history))
+        .route("/admin/experiments/{name}/promote", post(promote))
+        .route("/admin/experiments/{name}/drop", post(drop_it))
+}
 
 fn json(body: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
         .into_response()
 }
 
-/// `PUT /admin/experiments/{name}`.
-pub(super) async fn put(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    body: Body,
-) -> Result<Response, Problem> {
-    let definition: ExperimentDefinition =
-        serde_json::from_str(&text(body)?).map_err(|e| Problem::invalid(format!("body: {e}")))?;
-    Ok(json(&app.engine.put_experiment(&name, definition).await?))
+async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    Ok(json(&app.engine.experiments().await?))
 }
 
-/// `GET /admin/experiments/{name}/report`.
-pub(super) async fn report(
+async fn declare(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    Ok(json(&app.engine.experiment_report(&name).await?))
-}
-
-/// `POST /admin/experiments/{name}/promote`, with `{"variant"}` or without a body: the verdict's.
-pub(super) async fn promote(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    headers: HeaderMap,
+    path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
+    let definition: ExperimentDefinition = form::json(&headers, body)?;
+    Ok(json(&app.engine.put_experiment(&name(path)?, definition).await?))
+}
+
+async fn report(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    Ok(json(&app.engine.experiment_report(&name(path)?).await?))
+}
+
+async fn history(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    Ok(json(&app.engine.experiment_history(&name(path)?).await?))
+}
+
+/// With `{"variant"}`, or without a body: the verdict's.
+async fn promote(State(app): State<Arc<App>>, path: Name, body: Body) -> Result<Response, Problem> {
     #[derive(Deserialize, Default)]
     #[serde(deny_unknown_fields)]
     struct Ask {
@@ -53,17 +61,10 @@ pub(super) async fn promote(
         variant: Option<String>,
     }
     let body = text(body)?;
-    let ask: Ask = match body.trim() {
-        "" => Ask::default(),
-        body => serde_json::from_str(body).map_err(|e| Problem::invalid(format!("body: {e}")))?,
-    };
-    Ok(json(&app.engine.end_experiment(&name, End::Promote(ask.variant)).await?))
+    let ask: Ask = if body.trim().is_empty() { Ask::default() } else { form::from_text(&body)? };
+    Ok(json(&app.engine.end_experiment(&name(path)?, End::Promote(ask.variant)).await?))
 }
 
-/// `POST /admin/experiments/{name}/drop`.
-pub(super) async fn drop_it(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    Ok(json(&app.engine.end_experiment(&name, End::Drop).await?))
+async fn drop_it(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
+    Ok(json(&app.engine.end_experiment(&name(path)?, End::Drop).await?))
 }

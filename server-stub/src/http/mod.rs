@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use castline::protocol::Code;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -100,10 +100,7 @@ pub(crate) fn players(app: Arc<App>) -> Router {
 pub(crate) fn operators(app: Arc<App>) -> Router {
     Router::new()
         .merge(admin::flags::routes())
-        .route("/admin/experiments/{name}", put(experiments::put))
-        .route("/admin/experiments/{name}/report", get(experiments::report))
-        .route("/admin/experiments/{name}/promote", post(experiments::promote))
-        .route("/admin/experiments/{name}/drop", post(experiments::drop_it))
+        .merge(experiments::routes())
         .merge(admin::campaigns::routes())
         .layer(axum::middleware::from_fn_with_state(app.clone(), admin::check_key))
         .route("/healthz", get(|| async { "ok" }))

@@ -34,6 +34,15 @@ pub(crate) async fn get(c: &mut SqliteConnection, name: &str) -> Result<Option<E
     Ok(row)
 }
 
+/// Those that run, the youngest first, then those that ended, the latest first.
+pub(crate) async fn list(c: &mut SqliteConnection, limit: usize) -> Result<Vec<ExperimentRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT name, flag_name, definition, control, shares, started_at, ended_at, promoted, flag_changed
+         FROM experiments ORDER BY ended_at IS NULL DESC, COALESCE(ended_at, started_at) DESC, name LIMIT ?",
+    );
+    Ok(rows.bind(limit as i64).fetch_all(c).await?)
+}
+
 /// The experiment that runs on a flag.
 pub(crate) async fn running_on(c: &mut SqliteConnection, flag: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> =

@@ -7,6 +7,7 @@
 
 pub(crate) mod campaigns;
 pub(crate) mod events;
+pub(crate) mod experiment_days;
 pub(crate) mod experiments;
 pub(crate) mod flags;
 pub(crate) mod keys;

@@ -4,6 +4,7 @@ use castline::protocol::is_name;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::experiments::{Direction, Metric};
+use crate::engine::flags::Wrong;
 
 /// The body of `PUT /admin/experiments/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +50,9 @@ pub(crate) struct Prop {
 }
 
 impl ExperimentDefinition {
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), Wrong> {
         let event = |what: &str, name: &str| match name.starts_with('$') {
-            true => Err(format!("{what} is {name:?}: events with a dollar are the protocol's own")),
+            true => Err(Wrong::new(what, format!("{name:?}: events with a dollar are the protocol's own"))),
             false => named(what, name),
         };
         let (name, prop) = self.measured();
@@ -82,9 +83,9 @@ impl ExperimentDefinition {
     }
 }
 
-fn named(what: &str, name: &str) -> Result<(), String> {
+fn named(what: &str, name: &str) -> Result<(), Wrong> {
     if is_name(name) {
         return Ok(());
     }
-    Err(format!("{what} is {} bytes; it must be 1 to 128 without control characters", name.len()))
+    Err(Wrong::new(what, format!("{} bytes; it must be 1 to 128 without control characters", name.len())))
 }

@@ -3,6 +3,7 @@
 
 mod collect;
 mod definition;
+mod history;
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,11 @@ use castline::protocol::{Code, encode, is_name};
 use serde::Serialize;
 
 use super::experiments::{Report, Verdict, expected_shares, report};
-use super::flags::{Author, FlagDefinition, apply};
+use super::flags::{Author, FlagDefinition, Refused, Wrong, apply};
 use super::{Engine, Failure, now_ms};
 use crate::store::experiments::{self, ExperimentRow};
 use crate::store::flags as flag_rows;
-use crate::store::{StoreError, audit};
+use crate::store::{StoreError, audit, experiment_days};
 
 pub(crate) use definition::ExperimentDefinition;
 
@@ -69,25 +70,26 @@ impl Engine {
         &self,
         name: &str,
         definition: ExperimentDefinition,
-    ) -> Result<Declared, Failure> {
+    ) -> Result<Declared, Refused> {
         if !is_name(name) {
-            return Err(Failure::invalid(format!(
-                "experiment name {name:?} is not 1 to 128 bytes without control characters"
-            )));
+            let detail = format!("{} bytes; it must be 1 to 128 without control characters", name.len());
+            return Err(Wrong::new("name", detail).into());
         }
-        definition.check().map_err(Failure::invalid)?;
+        definition.check()?;
         let (name, now) = (name.to_owned(), now_ms());
         let job = self.store.write(move |c| {
             Box::pin(async move {
                 let flags = flag_rows::all(c).await?;
-                let (control, shares) = split_of(&flags, &definition.flag).map_err(StoreError::Refused)?;
+                let (control, shares) = match split_of(&flags, &definition.flag) {
+                    Ok(split) => split,
+                    Err(why) => return Ok(Err(Wrong::new("flag", why))),
+                };
                 if let Some(other) = experiments::running_on(c, &definition.flag).await?
                     && other != name
                 {
-                    return Err(StoreError::Refused(format!(
-                        "experiment {other:?} runs on flag {:?}; end it first",
-                        definition.flag
-                    )));
+                    let why =
+                        format!("experiment {other:?} runs on flag {:?}; end it first", definition.flag);
+                    return Ok(Err(Wrong::new("flag", why)));
                 }
                 let changed_at = experiments::flag_changed_at(c, &definition.flag).await?;
                 let text = encode(&definition);
@@ -96,7 +98,7 @@ impl Engine {
                     && row.definition == text
                     && changed_at.is_none_or(|at| at <= row.started_at)
                 {
-                    return Ok(Declared { name, started_at: row.started_at, started: false });
+                    return Ok(Ok(Declared { name, started_at: row.started_at, started: false }));
                 }
                 let row = ExperimentRow {
                     name,
@@ -111,15 +113,26 @@ impl Engine {
                     flag_changed: false,
                 };
                 experiments::start(c, &row).await?;
+                experiment_days::forget(c, &row.name).await?;
                 audit(c, "put experiment", &row.name, &row.definition, now).await?;
-                Ok(Declared { name: row.name, started_at: row.started_at, started: true })
+                Ok(Ok(Declared { name: row.name, started_at: row.started_at, started: true }))
             })
         });
-        Ok(job.await?)
+        Ok(job.await??)
     }
 
-    /// The report of an experiment, as of now or of its end.
+    /// The report of an experiment, as of now or of its end. It is also the latest point of the experiment's history.
     pub(crate) async fn experiment_report(&self, name: &str) -> Result<NamedReport, Failure> {
+        let named = self.report_as_of(name, i64::MAX).await?;
+        // The report is worth more than its place in the history: a full disk keeps nobody from reading it.
+        if let Err(error) = self.keep(&named).await {
+            tracing::warn!(%error, experiment = name, "a report was not added to the experiment's history");
+        }
+        Ok(named)
+    }
+
+    /// The report as of a moment, of now, or of the experiment's end, whichever is first.
+    async fn report_as_of(&self, name: &str, at: i64) -> Result<NamedReport, Failure> {
         let _one = ONE_REPORT.lock().await;
         let mut tx = self.store.readers().begin().await.map_err(StoreError::from)?;
         let row = experiments::get(&mut tx, name).await?.ok_or_else(|| unknown(name))?;
@@ -129,7 +142,7 @@ impl Engine {
             Some(_) => row.flag_changed,
             None => changed_since(&mut tx, &row).await?,
         };
-        let as_of = row.ended_at.unwrap_or_else(now_ms);
+        let as_of = row.ended_at.unwrap_or_else(now_ms).min(at);
         // What happened in this very millisecond counts.
         let until = as_of.saturating_add(1);
         let mut data = collect::collect(&mut tx, &definition, &row.control, row.started_at, until).await?;

@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::http::{self, App, listener};
 use crate::settings::{Secret, Settings};
 use crate::store::Store;
+use crate::store::audit::Author;
 
 /// How long drained sockets may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -261,7 +262,7 @@ impl Parts {
                     let _ = answer.send(self.engine.put_flag(&name, *flag).await);
                 }
                 Order::PutOffer(id, offer, answer) => {
-                    let _ = answer.send(self.engine.put_offer(&id, &offer).await);
+                    let _ = answer.send(self.engine.put_offer(&id, &offer, Author::within("embedded")).await);
                 }
                 Order::Token(player, answer) => {
                     let _ = answer.send(self.engine.make_token(&player).map(|(token, _)| token));

@@ -120,6 +120,8 @@ pub struct Timers {
     pub key_keep: u64,
     /// An event id is known this long.
     pub event_id_keep: u64,
+    /// A line of the audit table is kept this long.
+    pub audit_keep: u64,
     /// `spreadMs` of `flags_changed`.
     pub flags_spread: u64,
     /// The flag configuration is read anew after this, for changes that another process made.
@@ -144,6 +146,7 @@ impl Default for Timers {
             session_keep: 24 * 3_600_000,
             key_keep: 3_600_000,
             event_id_keep: 7 * 24 * 3_600_000,
+            audit_keep: 365 * 24 * 3_600_000,
             flags_spread: 10_000,
             flags_cache: 60_000,
             token_life: 300_000,

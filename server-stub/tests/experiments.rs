@@ -286,7 +286,13 @@ async fn dropping_gives_everybody_the_default() {
     let audit: Vec<(String, String)> =
         sqlx::query_as("SELECT action, subject FROM audit ORDER BY number").fetch_all(&mut db).await.unwrap();
     let lines: Vec<(&str, &str)> = audit.iter().map(|(a, s)| (a.as_str(), s.as_str())).collect();
-    assert_eq!(lines, [("put flag", "price"), ("put experiment", "cheaper"), ("drop", "cheaper")]);
+    let expected = [
+        ("put flag", "price"),
+        ("put experiment", "cheaper"),
+        ("drop", "price"),
+        ("drop experiment", "cheaper"),
+    ];
+    assert_eq!(lines, expected);
     // The flag is free for the next one, which needs players of both kinds.
     let refused = admin(&server, "PUT", "again", &purchase().to_string()).await;
     assert!(refused.status == 400 && refused.json()["detail"].as_str().unwrap().contains("rolloutBp 0"));

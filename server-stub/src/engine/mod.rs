@@ -1,6 +1,7 @@
 //! The logic: who may do what, which offer is due, what a flag answers. It knows no socket and no HTTP: the gateway and the
 //! HTTP surface ask, the engine answers, and what it has to say unasked goes over the bus.
 
+mod audit;
 mod events;
 pub mod experiments;
 pub(crate) mod flags;
@@ -276,6 +277,7 @@ impl Engine {
             session: timers.session_keep as i64,
             key: timers.key_keep as i64,
             event_id: timers.event_id_keep as i64,
+            audit: timers.audit_keep as i64,
         };
         let now = now_ms();
         let swept = self.store.write(move |c| Box::pin(crate::store::sweep::sweep(c, ages, now))).await?;

@@ -1,5 +1,6 @@
 //! The operators' requests, behind the admin key.
 
+pub(super) mod audit;
 pub(super) mod campaigns;
 pub(super) mod flags;
 
@@ -7,20 +8,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use super::{App, Peer, bearer_token};
+use crate::store::audit::Author;
+
+/// A name by which an operator signs, bytes.
+const MAX_ACTOR: usize = 64;
 
 /// Lets the request pass with the right key. Ten wrong ones a minute lock the address.
 pub(super) async fn check_key(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     if !app.wrong_keys.would_give(&peer.address, Instant::now()) {
@@ -30,12 +36,43 @@ pub(super) async fn check_key(
     // Digests are compared: how long that takes tells nothing about the key.
     let same = |a: &str, b: &str| Sha256::digest(a.as_bytes()) == Sha256::digest(b.as_bytes());
     match (given, &app.admin_key) {
-        (Some(given), Some(key)) if same(given, key.expose()) => Ok(next.run(request).await),
+        (Some(given), Some(key)) if same(given, key.expose()) => {
+            let author = author(request.headers(), &peer)?;
+            request.extensions_mut().insert(author);
+            Ok(next.run(request).await)
+        }
         (given, _) => {
             if given.is_some() {
                 let _ = app.wrong_keys.take(peer.address, Instant::now());
             }
             Err(Problem::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the admin key is missing or wrong"))
         }
+    }
+}
+
+/// Who signs the change: the header `castline-actor`, by the word of whoever holds the key.
+fn author(headers: &HeaderMap, peer: &Peer) -> Result<Author, Problem> {
+    let who = match headers.get("castline-actor") {
+        None => "admin",
+        Some(value) => match value.to_str() {
+            Ok(text) if (1..=MAX_ACTOR).contains(&text.len()) => text,
+            _ => {
+                let detail = format!("{} bytes; it must be 1 to {MAX_ACTOR} of visible ASCII", value.len());
+                return Err(Problem::at("castline-actor", detail));
+            }
+        },
+    };
+    Ok(Author { who: who.to_owned(), address: peer.address.to_string() })
+}
+
+/// Whoever let the request pass has said whose it is.
+impl<S: Send + Sync> FromRequestParts<S> for Author {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Author, Problem> {
+        parts.extensions.get::<Author>().cloned().ok_or_else(|| {
+            tracing::error!("a change came by a way that asks for no key");
+            Problem::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the admin key is missing or wrong")
+        })
     }
 }

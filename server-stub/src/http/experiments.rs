@@ -14,6 +14,7 @@ use super::form::{self, Body, Name, name};
 use super::problem::Problem;
 use super::{App, text};
 use crate::engine::trials::{End, ExperimentDefinition};
+use crate::store::audit::Author;
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -36,12 +37,13 @@ async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
 
 async fn declare(
     State(app): State<Arc<App>>,
+    author: Author,
     headers: HeaderMap,
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
     let definition: ExperimentDefinition = form::json(&headers, body)?;
-    Ok(json(&app.engine.put_experiment(&name(path)?, definition).await?))
+    Ok(json(&app.engine.put_experiment(&name(path)?, definition, author).await?))
 }
 
 async fn report(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
@@ -53,7 +55,12 @@ async fn history(State(app): State<Arc<App>>, path: Name) -> Result<Response, Pr
 }
 
 /// With `{"variant"}`, or without a body: the verdict's.
-async fn promote(State(app): State<Arc<App>>, path: Name, body: Body) -> Result<Response, Problem> {
+async fn promote(
+    State(app): State<Arc<App>>,
+    author: Author,
+    path: Name,
+    body: Body,
+) -> Result<Response, Problem> {
     #[derive(Deserialize, Default)]
     #[serde(deny_unknown_fields)]
     struct Ask {
@@ -62,9 +69,9 @@ async fn promote(State(app): State<Arc<App>>, path: Name, body: Body) -> Result<
     }
     let body = text(body)?;
     let ask: Ask = if body.trim().is_empty() { Ask::default() } else { form::from_text(&body)? };
-    Ok(json(&app.engine.end_experiment(&name(path)?, End::Promote(ask.variant)).await?))
+    Ok(json(&app.engine.end_experiment(&name(path)?, End::Promote(ask.variant), author).await?))
 }
 
-async fn drop_it(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
-    Ok(json(&app.engine.end_experiment(&name(path)?, End::Drop).await?))
+async fn drop_it(State(app): State<Arc<App>>, author: Author, path: Name) -> Result<Response, Problem> {
+    Ok(json(&app.engine.end_experiment(&name(path)?, End::Drop, author).await?))
 }

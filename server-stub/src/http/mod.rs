@@ -102,6 +102,7 @@ pub(crate) fn operators(app: Arc<App>) -> Router {
         .merge(admin::flags::routes())
         .merge(experiments::routes())
         .merge(admin::campaigns::routes())
+        .merge(admin::audit::routes())
         .layer(axum::middleware::from_fn_with_state(app.clone(), admin::check_key))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(not_found)

@@ -5,6 +5,7 @@
 //! each other half done, and what was answered is on disk: `synchronous = FULL` costs one fsync for a whole batch.
 //! The store decides nothing about offers or flags beyond what must be atomic; the engine does.
 
+pub(crate) mod audit;
 pub(crate) mod campaigns;
 pub(crate) mod events;
 pub(crate) mod experiment_days;
@@ -86,24 +87,6 @@ impl Store {
         self.writer.close().await;
         self.readers.close().await;
     }
-}
-
-/// One line of the audit table.
-pub(crate) async fn audit(
-    c: &mut SqliteConnection,
-    action: &str,
-    subject: &str,
-    detail: &str,
-    now: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit (at, action, subject, detail) VALUES (?, ?, ?, ?)")
-        .bind(now)
-        .bind(action)
-        .bind(subject)
-        .bind(detail)
-        .execute(c)
-        .await?;
-    Ok(())
 }
 
 impl std::fmt::Debug for Store {

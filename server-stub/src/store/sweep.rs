@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreError, campaigns, offers, sessions};
+use super::{StoreError, audit, campaigns, offers, sessions};
 
 /// How old things may become, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +11,7 @@ pub(crate) struct Ages {
     pub(crate) session: i64,
     pub(crate) key: i64,
     pub(crate) event_id: i64,
+    pub(crate) audit: i64,
 }
 
 /// What a sweep made due.
@@ -48,7 +49,11 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
         .bind(now - ages.key)
         .execute(&mut *c)
         .await?;
-    sqlx::query("DELETE FROM event_ids WHERE received_at <= ?").bind(now - ages.event_id).execute(c).await?;
+    sqlx::query("DELETE FROM event_ids WHERE received_at <= ?")
+        .bind(now - ages.event_id)
+        .execute(&mut *c)
+        .await?;
+    audit::forget(c, now - ages.audit).await?;
     players.sort_unstable();
     players.dedup();
     Ok(Swept { players, freed })

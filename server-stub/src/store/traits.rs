@@ -16,6 +16,16 @@ pub(crate) async fn read(readers: &SqlitePool, player: &str) -> Result<BTreeMap<
     Ok(rows.into_iter().collect())
 }
 
+/// The same, as the writer sees them.
+pub(crate) async fn of(
+    c: &mut SqliteConnection,
+    player: &str,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sqlx::query_as("SELECT name, value FROM player_traits WHERE user_id = ?");
+    let rows: Vec<(String, String)> = rows.bind(player).fetch_all(c).await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Replaces all of a player's traits.
 pub(crate) async fn replace(
     c: &mut SqliteConnection,

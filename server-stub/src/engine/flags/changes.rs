@@ -17,29 +17,14 @@ use super::traits::Traits;
 use super::{Wrong, parse_version};
 use crate::bus::Note;
 use crate::engine::{Engine, Failure, now_ms};
+use crate::store::audit::{self, Author};
 use crate::store::flags::{self as table, Change as Recorded, FlagRow};
-use crate::store::{StoreError, audit, traits as trait_table};
+use crate::store::{StoreError, traits as trait_table};
 
 /// Traits of a player.
 const MAX_TRAITS: usize = 16;
 /// Bytes of a trait's value, as text.
 const MAX_TRAIT: usize = 256;
-
-/// Who changes something, for the history.
-#[derive(Debug, Clone)]
-pub(crate) struct Author {
-    /// By his own word; the key that he holds is what proved him. Or what in this process.
-    pub(crate) who: String,
-    /// From where.
-    pub(crate) address: String,
-}
-
-impl Author {
-    /// Something in this process.
-    pub(crate) fn within(what: impl Into<String>) -> Author {
-        Author { who: what.into(), address: String::new() }
-    }
-}
 
 /// What to do with a flag.
 #[derive(Debug, Clone)]
@@ -173,14 +158,14 @@ fn former(name: &str, to: i64, now: i64, found: Option<Option<String>>) -> Resul
     }
 }
 
-/// Writes a change, with its history, within the caller's transaction, if the flag then fits the others. `None` deletes. The new
-/// configuration must be put in force by [`Engine::enforce`] when the transaction is on disk; the audit line is the caller's too.
+/// Writes a change, with its history and its line in the audit table, within the caller's transaction, if the flag then fits the
+/// others. `None` deletes. The new configuration must be put in force by [`Engine::enforce`] when the transaction is on disk.
 pub(crate) async fn apply(
     c: &mut SqliteConnection,
     name: &str,
     after: Option<FlagDefinition>,
     action: &str,
-    author: Author,
+    author: &Author,
     now: i64,
 ) -> Result<Result<Configuration, Wrong>, StoreError> {
     // Checked against what the writer sees, so that two changes at once cannot pass the budget, or close a circle, together.
@@ -203,13 +188,15 @@ pub(crate) async fn apply(
     let recorded = Recorded {
         version: all.version,
         at: now,
-        who: author.who,
-        address: author.address,
+        who: author.who.clone(),
+        address: author.address.clone(),
         action: action.to_owned(),
         before: before.and_then(|row| FlagDefinition::from_row(row).ok()).as_ref().map(encode),
         after,
     };
     table::record(c, name, &recorded).await?;
+    let (before, after) = (recorded.before.as_deref(), recorded.after.as_deref());
+    audit::record(c, author, audit::Change { action, subject: name, before, after }, now).await?;
     Ok(Ok(all))
 }
 
@@ -259,14 +246,7 @@ impl Engine {
                         }
                     }
                 };
-                let detail = after.as_ref().map_or_else(|| "{}".to_owned(), encode);
-                match apply(c, &name, after, action, author, now).await? {
-                    Ok(all) => {
-                        audit(c, action, &name, &detail, now).await?;
-                        Ok(Ok(all))
-                    }
-                    Err(wrong) => Ok(Err(Refused::Wrong(wrong))),
-                }
+                Ok(apply(c, &name, after, action, &author, now).await?.map_err(Refused::Wrong))
             })
         });
         Ok(self.enforce(job.await??))
@@ -356,11 +336,12 @@ impl Engine {
         let (id, now) = (player.to_owned(), now_ms());
         let job = self.store.write(move |c| {
             Box::pin(async move {
+                let before = encode(&trait_table::of(c, &id).await?);
                 trait_table::replace(c, &id, &traits, now).await?;
-                let detail = encode(
-                    &serde_json::json!({ "who": author.who, "address": author.address, "traits": traits }),
-                );
-                audit(c, "put traits", &id, &detail, now).await
+                let (before, after) = (Some(before.as_str()), encode(&traits));
+                let change =
+                    audit::Change { action: "put traits", subject: &id, before, after: Some(&after) };
+                audit::record(c, &author, change, now).await
             })
         });
         job.await?;

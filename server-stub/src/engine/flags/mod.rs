@@ -17,7 +17,7 @@ mod version;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub(crate) use changes::{Author, Change, HistoryLine, Refused, apply, version_of};
+pub(crate) use changes::{Change, HistoryLine, Refused, apply, version_of};
 pub(crate) use configuration::{Configuration, Evaluated};
 pub use definition::{FlagDefinition, Prerequisite, Schedule};
 pub(crate) use evaluate::Asker;

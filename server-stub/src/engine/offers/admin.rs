@@ -12,6 +12,7 @@ use super::plan::{Campaign, Plan};
 use super::take::{Break, facts};
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{Engine, Failure, now_ms};
+use crate::store::audit::{self, Author};
 use crate::store::{StoreError, campaigns, offers, players};
 
 /// Campaigns and segments, each, at most: all of them are looked at for each break.
@@ -120,22 +121,33 @@ pub(crate) struct DryRunAnswer {
     before: Vec<String>,
 }
 
+/// What a change of the plan made of what: JSON.
+struct Changed {
+    before: Option<String>,
+    after: Option<String>,
+}
+
 impl Engine {
     /// Creates or replaces a campaign, and sends its offer at once where a lease is open.
-    pub(crate) async fn put_offer(&self, id: &str, definition: &OfferDefinition) -> Result<(), Failure> {
+    pub(crate) async fn put_offer(
+        &self,
+        id: &str,
+        definition: &OfferDefinition,
+        author: Author,
+    ) -> Result<(), Failure> {
         definition.check(id).map_err(|fault| Failure::invalid(fault.to_string()))?;
         let (body, name, now) = (encode(definition), id.to_owned(), now_ms());
-        self.change("put campaign", id, body.clone(), move |c| {
+        self.change("put campaign", id, author, move |c| {
             Box::pin(async move {
-                if campaigns::get(c, &name).await?.is_none()
-                    && campaigns::all(c).await?.len() >= MAX_DEFINITIONS
-                {
+                let before = campaigns::get(c, &name).await?;
+                if before.is_none() && campaigns::all(c).await?.len() >= MAX_DEFINITIONS {
                     let why = format!(
                         "there are {MAX_DEFINITIONS} campaigns, which is the limit; delete one first"
                     );
                     return Err(StoreError::Refused(why));
                 }
-                campaigns::put(c, &name, &body, now).await.map(|()| true)
+                campaigns::put(c, &name, &body, now).await?;
+                Ok(Some(Changed { before: before.map(|row| row.body), after: Some(body) }))
             })
         })
         .await?;
@@ -149,33 +161,41 @@ impl Engine {
     }
 
     /// The same, with the member that is wrong.
-    pub(crate) async fn put_campaign(&self, id: &str, definition: &OfferDefinition) -> Result<(), Refused> {
+    pub(crate) async fn put_campaign(
+        &self,
+        id: &str,
+        definition: &OfferDefinition,
+        author: Author,
+    ) -> Result<(), Refused> {
         definition.check(id)?;
-        Ok(self.put_offer(id, definition).await?)
+        Ok(self.put_offer(id, definition, author).await?)
     }
 
-    /// A change of the plan, with its line in the audit table. `false`: there was nothing to change.
+    /// A change of the plan, with its line in the audit table. The job says what was and what is; `None`, and then `false`: there was
+    /// nothing to change.
     async fn change<F>(
         &self,
         action: &'static str,
         subject: &str,
-        detail: String,
+        author: Author,
         job: F,
     ) -> Result<bool, StoreError>
     where
-        F: for<'c> FnOnce(&'c mut sqlx::sqlite::SqliteConnection) -> crate::store::BoxedJob<'c, bool>
+        F: for<'c> FnOnce(
+                &'c mut sqlx::sqlite::SqliteConnection,
+            ) -> crate::store::BoxedJob<'c, Option<Changed>>
             + Send
             + 'static,
     {
         let (plans, subject, now) = (self.plans.clone(), subject.to_owned(), now_ms());
         let job = self.store.write(move |c| {
             Box::pin(async move {
-                if !job(c).await? {
-                    return Ok(false);
-                }
+                let Some(changed) = job(c).await? else { return Ok(false) };
                 let plan = Plan::of(0, &campaigns::all(c).await?, &campaigns::segments(c).await?);
                 players::count_only(c, plan.counted().iter().map(String::as_str)).await?;
-                crate::store::audit(c, action, &subject, &detail, now).await?;
+                let (before, after) = (changed.before.as_deref(), changed.after.as_deref());
+                let change = audit::Change { action, subject: &subject, before, after };
+                audit::record(c, &author, change, now).await?;
                 Ok(true)
             })
         });
@@ -186,15 +206,17 @@ impl Engine {
     }
 
     /// Switches a campaign off; what players have stays theirs.
-    pub(crate) async fn disable_campaign(&self, id: &str) -> Result<(), Refused> {
+    pub(crate) async fn disable_campaign(&self, id: &str, author: Author) -> Result<(), Refused> {
         let (name, now) = (id.to_owned(), now_ms());
         let found = self
-            .change("disable campaign", id, String::new(), move |c| {
+            .change("disable campaign", id, author, move |c| {
                 Box::pin(async move {
-                    let Some(row) = campaigns::get(c, &name).await? else { return Ok(false) };
+                    let Some(row) = campaigns::get(c, &name).await? else { return Ok(None) };
                     let campaign = Campaign::from_row(&row).map_err(StoreError::Refused)?;
                     let definition = OfferDefinition { enabled: false, ..campaign.definition };
-                    campaigns::put(c, &name, &encode(&definition), now).await.map(|()| true)
+                    let after = encode(&definition);
+                    campaigns::put(c, &name, &after, now).await?;
+                    Ok(Some(Changed { before: Some(row.body), after: Some(after) }))
                 })
             })
             .await?;
@@ -202,11 +224,15 @@ impl Engine {
     }
 
     /// Deletes a campaign; what players have stays theirs.
-    pub(crate) async fn delete_campaign(&self, id: &str) -> Result<(), Refused> {
+    pub(crate) async fn delete_campaign(&self, id: &str, author: Author) -> Result<(), Refused> {
         let name = id.to_owned();
         let found = self
-            .change("delete campaign", id, String::new(), move |c| {
-                Box::pin(async move { campaigns::delete(c, &name).await })
+            .change("delete campaign", id, author, move |c| {
+                Box::pin(async move {
+                    let before = campaigns::get(c, &name).await?.map(|row| row.body);
+                    let gone = campaigns::delete(c, &name).await?;
+                    Ok(gone.then_some(Changed { before, after: None }))
+                })
             })
             .await?;
         found.then_some(()).ok_or(Refused::Absent("there is no such campaign"))
@@ -294,7 +320,12 @@ impl Engine {
     }
 
     /// Creates or replaces a segment.
-    pub(crate) async fn put_segment(&self, name: &str, segment: &Segment) -> Result<(), Refused> {
+    pub(crate) async fn put_segment(
+        &self,
+        name: &str,
+        segment: &Segment,
+        author: Author,
+    ) -> Result<(), Refused> {
         if !is_name(name) {
             return Err(Fault::new("name", "must be 1 to 128 bytes without control characters").into());
         }
@@ -304,7 +335,7 @@ impl Engine {
         }
         segment.when.check("when")?;
         let (body, subject, now) = (encode(segment), name.to_owned(), now_ms());
-        self.change("put segment", name, body.clone(), move |c| {
+        self.change("put segment", name, author, move |c| {
             Box::pin(async move {
                 let known = campaigns::segments(c).await?;
                 if known.len() >= MAX_DEFINITIONS && !known.iter().any(|(n, _)| *n == subject) {
@@ -312,7 +343,9 @@ impl Engine {
                         format!("there are {MAX_DEFINITIONS} segments, which is the limit; delete one first");
                     return Err(StoreError::Refused(why));
                 }
-                campaigns::put_segment(c, &subject, &body, now).await.map(|()| true)
+                let before = known.into_iter().find(|(n, _)| *n == subject).map(|(_, body)| body);
+                campaigns::put_segment(c, &subject, &body, now).await?;
+                Ok(Some(Changed { before, after: Some(body) }))
             })
         })
         .await?;
@@ -327,11 +360,16 @@ impl Engine {
     }
 
     /// Deletes a segment. Campaigns that refer to it reach nobody by it any more.
-    pub(crate) async fn delete_segment(&self, name: &str) -> Result<(), Refused> {
+    pub(crate) async fn delete_segment(&self, name: &str, author: Author) -> Result<(), Refused> {
         let subject = name.to_owned();
         let found = self
-            .change("delete segment", name, String::new(), move |c| {
-                Box::pin(async move { campaigns::delete_segment(c, &subject).await })
+            .change("delete segment", name, author, move |c| {
+                Box::pin(async move {
+                    let known = campaigns::segments(c).await?;
+                    let before = known.into_iter().find(|(n, _)| *n == subject).map(|(_, body)| body);
+                    let gone = campaigns::delete_segment(c, &subject).await?;
+                    Ok(gone.then_some(Changed { before, after: None }))
+                })
             })
             .await?;
         found.then_some(()).ok_or(Refused::Absent("there is no such segment"))

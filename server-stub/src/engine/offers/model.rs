@@ -212,7 +212,13 @@ async fn history(seed: u64) {
                 model.due.insert(player, now + 2 * HOUR);
             }
             5 => {
-                let ages = sweep::Ages { requeue: REQUEUE, session: DAY_MS, key: DAY_MS, event_id: DAY_MS };
+                let ages = sweep::Ages {
+                    requeue: REQUEUE,
+                    session: DAY_MS,
+                    key: DAY_MS,
+                    event_id: DAY_MS,
+                    audit: DAY_MS,
+                };
                 sweep::sweep(&mut c, ages, now).await.unwrap();
                 model.sweep(now);
             }

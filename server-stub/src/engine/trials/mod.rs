@@ -11,11 +11,12 @@ use castline::protocol::{Code, encode, is_name};
 use serde::Serialize;
 
 use super::experiments::{Report, Verdict, expected_shares, report};
-use super::flags::{Author, FlagDefinition, Refused, Wrong, apply};
+use super::flags::{FlagDefinition, Refused, Wrong, apply};
 use super::{Engine, Failure, now_ms};
+use crate::store::audit::{self, Author};
 use crate::store::experiments::{self, ExperimentRow};
 use crate::store::flags as flag_rows;
-use crate::store::{StoreError, audit, experiment_days};
+use crate::store::{StoreError, experiment_days};
 
 pub(crate) use definition::ExperimentDefinition;
 
@@ -70,6 +71,7 @@ impl Engine {
         &self,
         name: &str,
         definition: ExperimentDefinition,
+        author: Author,
     ) -> Result<Declared, Refused> {
         if !is_name(name) {
             let detail = format!("{} bytes; it must be 1 to 128 without control characters", name.len());
@@ -93,7 +95,8 @@ impl Engine {
                 }
                 let changed_at = experiments::flag_changed_at(c, &definition.flag).await?;
                 let text = encode(&definition);
-                if let Some(row) = experiments::get(c, &name).await?
+                let former = experiments::get(c, &name).await?;
+                if let Some(row) = &former
                     && row.ended_at.is_none()
                     && row.definition == text
                     && changed_at.is_none_or(|at| at <= row.started_at)
@@ -114,7 +117,10 @@ impl Engine {
                 };
                 experiments::start(c, &row).await?;
                 experiment_days::forget(c, &row.name).await?;
-                audit(c, "put experiment", &row.name, &row.definition, now).await?;
+                let (before, after) =
+                    (former.as_ref().map(|f| f.definition.as_str()), Some(row.definition.as_str()));
+                let change = audit::Change { action: "put experiment", subject: &row.name, before, after };
+                audit::record(c, &author, change, now).await?;
                 Ok(Ok(Declared { name: row.name, started_at: row.started_at, started: true }))
             })
         });
@@ -160,7 +166,12 @@ impl Engine {
     }
 
     /// Ends an experiment: the flag goes to 100 % of the variant, or to 0 %, in the transaction that ends it.
-    pub(crate) async fn end_experiment(&self, name: &str, end: End) -> Result<Ended, Failure> {
+    pub(crate) async fn end_experiment(
+        &self,
+        name: &str,
+        end: End,
+        author: Author,
+    ) -> Result<Ended, Failure> {
         let (promoted, started_at) = match end {
             End::Drop => (None, None),
             End::Promote(Some(variant)) => (Some(variant), None),
@@ -192,16 +203,23 @@ impl Engine {
                 set(&mut flag, promoted.as_deref()).map_err(StoreError::Refused)?;
                 let changed = changed_since(c, &row).await?;
                 let variant = promoted.clone().unwrap_or_else(|| flag.default_variant.clone());
-                let (action, detail) = match &promoted {
-                    Some(variant) => ("promote", variant.as_str()),
-                    None => ("drop", ""),
-                };
+                let action = if promoted.is_some() { "promote" } else { "drop" };
                 // In the flag's history like any other change, so that it can be rolled back.
-                let author = Author::within(format!("experiment {name}"));
-                let applied = apply(c, &row.flag_name, Some(flag), action, author, now).await?;
+                let by = Author {
+                    who: format!("{}, experiment {name}", author.who),
+                    address: author.address.clone(),
+                };
+                let applied = apply(c, &row.flag_name, Some(flag), action, &by, now).await?;
                 let configuration = applied.map_err(|wrong| StoreError::Refused(wrong.to_string()))?;
                 experiments::finish(c, &name, promoted.as_deref(), changed, now).await?;
-                audit(c, action, &name, detail, now).await?;
+                let after = encode(&BTreeMap::from([("variant", &variant)]));
+                let change = audit::Change {
+                    action: if promoted.is_some() { "promote experiment" } else { "drop experiment" },
+                    subject: &name,
+                    before: None,
+                    after: Some(&after),
+                };
+                audit::record(c, &author, change, now).await?;
                 let ended = Ended { flag: row.flag_name, variant, version: configuration.version_text() };
                 Ok(Some((ended, configuration)))
             })

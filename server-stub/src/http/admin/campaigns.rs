@@ -16,6 +16,7 @@ use super::super::form::{Body, Name, json, name};
 use super::super::problem::Problem;
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{DryRun, OfferDefinition, OfferRefused};
+use crate::store::audit::Author;
 
 /// The paths.
 pub(in crate::http) fn routes() -> Router<Arc<App>> {
@@ -50,12 +51,13 @@ fn done() -> Response {
 
 async fn put_campaign(
     State(app): State<Arc<App>>,
+    author: Author,
     headers: HeaderMap,
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
     let definition: OfferDefinition = json(&headers, body)?;
-    app.engine.put_campaign(&name(path)?, &definition).await?;
+    app.engine.put_campaign(&name(path)?, &definition, author).await?;
     Ok(done())
 }
 
@@ -72,13 +74,13 @@ async fn read(State(app): State<Arc<App>>, path: Name) -> Result<Response, Probl
     found.first().map(answer).ok_or_else(|| OfferRefused::Absent("there is no such campaign").into())
 }
 
-async fn delete(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
-    app.engine.delete_campaign(&name(path)?).await?;
+async fn delete(State(app): State<Arc<App>>, author: Author, path: Name) -> Result<Response, Problem> {
+    app.engine.delete_campaign(&name(path)?, author).await?;
     Ok(done())
 }
 
-async fn disable(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
-    app.engine.disable_campaign(&name(path)?).await?;
+async fn disable(State(app): State<Arc<App>>, author: Author, path: Name) -> Result<Response, Problem> {
+    app.engine.disable_campaign(&name(path)?, author).await?;
     Ok(done())
 }
 
@@ -110,16 +112,21 @@ async fn segment(State(app): State<Arc<App>>, path: Name) -> Result<Response, Pr
 
 async fn put_segment(
     State(app): State<Arc<App>>,
+    author: Author,
     headers: HeaderMap,
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
     let segment: Segment = json(&headers, body)?;
-    app.engine.put_segment(&name(path)?, &segment).await?;
+    app.engine.put_segment(&name(path)?, &segment, author).await?;
     Ok(done())
 }
 
-async fn delete_segment(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
-    app.engine.delete_segment(&name(path)?).await?;
+async fn delete_segment(
+    State(app): State<Arc<App>>,
+    author: Author,
+    path: Name,
+) -> Result<Response, Problem> {
+    app.engine.delete_segment(&name(path)?, author).await?;
     Ok(done())
 }

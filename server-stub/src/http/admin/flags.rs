@@ -3,26 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use castline::protocol::encode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::App;
 use super::super::flags::check_player;
 use super::super::form::{Body, Name, json, name};
 use super::super::problem::Problem;
-use super::super::{App, Peer};
-use crate::engine::flags::{Author, Change, FlagDefinition, HistoryLine, Traits, version_of};
+use crate::engine::flags::{Change, FlagDefinition, HistoryLine, Traits, version_of};
+use crate::store::audit::Author;
 
 /// Lines of history in an answer, unless asked for fewer.
 const LINES: usize = 50;
-/// A name by which an operator signs, bytes.
-const MAX_ACTOR: usize = 64;
 
 pub(in crate::http) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -46,21 +45,6 @@ fn changed(version: &str) -> Response {
     answer(&Changed { version })
 }
 
-/// Who signs the change: the header `castline-actor`, by the word of whoever holds the key.
-fn author(headers: &HeaderMap, peer: &Peer) -> Result<Author, Problem> {
-    let who = match headers.get("castline-actor") {
-        None => "admin",
-        Some(value) => match value.to_str() {
-            Ok(text) if (1..=MAX_ACTOR).contains(&text.len()) => text,
-            _ => {
-                let detail = format!("{} bytes; it must be 1 to {MAX_ACTOR} of visible ASCII", value.len());
-                return Err(Problem::at("castline-actor", detail));
-            }
-        },
-    };
-    Ok(Author { who: who.to_owned(), address: peer.address.to_string() })
-}
-
 async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     Ok(answer(&app.engine.list_flags().await?))
 }
@@ -71,29 +55,23 @@ async fn read(State(app): State<Arc<App>>, path: Name) -> Result<Response, Probl
 
 async fn write(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    author: Author,
     headers: HeaderMap,
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (name, author) = (name(path)?, author(&headers, &peer)?);
+    let name = name(path)?;
     let flag: FlagDefinition = json(&headers, body)?;
     Ok(changed(&app.engine.change_flag(&name, Change::Put(Box::new(flag)), author).await?))
 }
 
-async fn delete(
-    State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    path: Name,
-) -> Result<Response, Problem> {
-    let author = author(&headers, &peer)?;
+async fn delete(State(app): State<Arc<App>>, author: Author, path: Name) -> Result<Response, Problem> {
     Ok(changed(&app.engine.change_flag(&name(path)?, Change::Delete, author).await?))
 }
 
 async fn rollback(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    author: Author,
     headers: HeaderMap,
     path: Name,
     body: Body,
@@ -103,7 +81,7 @@ async fn rollback(
     struct Rollback {
         to: String,
     }
-    let (name, author) = (name(path)?, author(&headers, &peer)?);
+    let name = name(path)?;
     let asked: Rollback = json(&headers, body)?;
     let to = version_of("to", &asked.to)?;
     Ok(changed(&app.engine.change_flag(&name, Change::Rollback(to), author).await?))
@@ -149,12 +127,12 @@ async fn read_traits(State(app): State<Arc<App>>, path: Name) -> Result<Response
 
 async fn write_traits(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    author: Author,
     headers: HeaderMap,
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (player, author) = (name(path)?, author(&headers, &peer)?);
+    let player = name(path)?;
     check_player("player", &player)?;
     let given: BTreeMap<String, Value> = json(&headers, body)?;
     let mut traits = Traits::new();

@@ -21,22 +21,6 @@ struct Batch {
     rejected: Vec<String>,
 }
 
-/// The body of `POST /events`: a batch, and what a page that is being left cannot put into headers.
-#[derive(Deserialize)]
-pub(crate) struct HttpEvents {
-    /// For a request without headers of its own (`text/plain`, at `pagehide`).
-    #[serde(default)]
-    pub(crate) token: Option<String>,
-    /// The sender's clock at sending, Unix ms, as in an envelope.
-    #[serde(default)]
-    pub(crate) timestamp: i64,
-}
-
-/// Reads the members of the body that are not the batch.
-pub(crate) fn parse_http(body: &str) -> Result<HttpEvents, Failure> {
-    serde_json::from_str(body).map_err(|e| Failure::invalid(format!("body: {e}")))
-}
-
 impl Engine {
     pub(super) async fn events_message(
         &self,
@@ -44,34 +28,34 @@ impl Engine {
         envelope: &Envelope<'_>,
         key: Option<Key>,
     ) -> Result<Answer, Failure> {
-        let batch = self.check(&envelope.payload, envelope.timestamp, MAX_BATCH_BYTES)?;
+        let events: Events<'_> =
+            serde_json::from_str(&envelope.payload).map_err(|e| Failure::invalid(e.to_string()))?;
+        let batch = self.check(&events, envelope.payload.len(), envelope.timestamp, MAX_BATCH_BYTES)?;
         let holder = Some((who.session.to_string(), who.epoch));
         let reply = self.store_batch(who.player.to_string(), holder, batch, key).await?;
         Ok(Answer { reply, then: Vec::new() })
     }
 
-    /// The same over HTTP. `timestamp` is the sender's clock, 0 if it did not say.
+    /// The same over HTTP, out of a body of so many bytes. `timestamp` is the sender's clock, 0 if it did not say.
     pub(crate) async fn events_http(
         &self,
         player: &str,
-        body: &str,
+        events: &Events<'_>,
+        bytes: usize,
         timestamp: i64,
     ) -> Result<String, Failure> {
         // A token beside a full batch must not make it too large.
-        let batch = self.check(body, timestamp, MAX_BATCH_BYTES + 4_096)?;
+        let batch = self.check(events, bytes, timestamp, MAX_BATCH_BYTES + 4_096)?;
         Ok(self.store_batch(player.to_owned(), None, batch, None).await?.payload)
     }
 
-    fn check(&self, payload: &str, timestamp: i64, max: usize) -> Result<Batch, Failure> {
-        if payload.len() > max {
-            return Err(Failure::invalid(format!("batch is {} bytes; the limit is {max}", payload.len())));
+    fn check(&self, batch: &Events<'_>, bytes: usize, timestamp: i64, max: usize) -> Result<Batch, Failure> {
+        if bytes > max {
+            return Err(Failure::invalid(format!("batch is {bytes} bytes; the limit is {max}")));
         }
-        let batch: Events<'_> = serde_json::from_str(payload).map_err(|e| Failure::invalid(e.to_string()))?;
         if batch.events.len() > MAX_BATCH_EVENTS {
             let count = batch.events.len();
-            return Err(Failure::invalid(format!(
-                "batch has {count} events; the limit is {MAX_BATCH_EVENTS}"
-            )));
+            return Err(Failure::at("events", format!("are {count}; the limit is {MAX_BATCH_EVENTS}")));
         }
         let configuration = self.configuration();
         let received = now_ms();

@@ -29,7 +29,6 @@ use flags::{FlagTable, TraitCache};
 use offers::{Leases, PlanTable};
 use token::Tokens;
 
-pub(crate) use events::parse_http as parse_http_events;
 pub(crate) use login::{Refusal, Session};
 pub use offers::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub(crate) use offers::{DryRun, Refused as OfferRefused};
@@ -64,16 +63,28 @@ pub(crate) enum Failure {
         message: String,
         /// With `RATE_LIMITED`.
         retry_after_ms: Option<u64>,
+        /// The member that is wrong, where it is known; told over HTTP.
+        field: Option<&'static str>,
     },
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
-        Failure::Error { code: code.as_str(), message: message.into(), retry_after_ms: None }
+        Failure::Error { code: code.as_str(), message: message.into(), retry_after_ms: None, field: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Failure {
         Failure::new(Code::InvalidPayload, message)
+    }
+
+    /// [`Failure::invalid`] for one member, with which the message begins.
+    pub(crate) fn at(field: &'static str, why: impl std::fmt::Display) -> Failure {
+        Failure::Error {
+            code: Code::InvalidPayload.as_str(),
+            message: format!("{field} {why}"),
+            retry_after_ms: None,
+            field: Some(field),
+        }
     }
 
     pub(crate) fn rate_limited(what: &str, retry_after_ms: u64) -> Failure {
@@ -81,6 +92,7 @@ impl Failure {
             code: Code::RateLimited.as_str(),
             message: format!("too many {what}; try again in {retry_after_ms} ms"),
             retry_after_ms: Some(retry_after_ms),
+            field: None,
         }
     }
 
@@ -88,7 +100,7 @@ impl Failure {
     pub(crate) fn reply(&self) -> ErrorReply {
         match self {
             Failure::Fenced => ErrorReply { code: Code::Internal.as_str().into(), ..ErrorReply::default() },
-            Failure::Error { code, message, retry_after_ms } => ErrorReply {
+            Failure::Error { code, message, retry_after_ms, .. } => ErrorReply {
                 code: (*code).to_owned(),
                 message: message.clone(),
                 retry_after_ms: *retry_after_ms,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -10,14 +9,15 @@ use axum::routing::{get, post, put};
 use castline::protocol::encode;
 use serde::{Deserialize, Serialize};
 
-use super::form::{self, Body, Name, name};
+use super::App;
+use super::form::{Body, Name, json, json_or_nothing, name};
 use super::problem::Problem;
-use super::{App, text};
+use super::routes::Routes;
 use crate::engine::trials::{End, ExperimentDefinition};
 use crate::store::audit::Author;
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/admin/experiments", get(list))
         .route("/admin/experiments/{name}", put(declare))
         .route("/admin/experiments/{name}/report", get(report))
@@ -26,13 +26,13 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/admin/experiments/{name}/drop", post(drop_it))
 }
 
-fn json(body: &impl Serialize) -> Response {
+fn answer(body: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
         .into_response()
 }
 
 async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    Ok(json(&app.engine.experiments().await?))
+    Ok(answer(&app.engine.experiments().await?))
 }
 
 async fn declare(
@@ -42,22 +42,23 @@ async fn declare(
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
-    let definition: ExperimentDefinition = form::json(&headers, body)?;
-    Ok(json(&app.engine.put_experiment(&name(path)?, definition, author).await?))
+    let definition: ExperimentDefinition = json(&headers, body)?;
+    Ok(answer(&app.engine.put_experiment(&name(path)?, definition, author).await?))
 }
 
 async fn report(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
-    Ok(json(&app.engine.experiment_report(&name(path)?).await?))
+    Ok(answer(&app.engine.experiment_report(&name(path)?).await?))
 }
 
 async fn history(State(app): State<Arc<App>>, path: Name) -> Result<Response, Problem> {
-    Ok(json(&app.engine.experiment_history(&name(path)?).await?))
+    Ok(answer(&app.engine.experiment_history(&name(path)?).await?))
 }
 
 /// With `{"variant"}`, or without a body: the verdict's.
 async fn promote(
     State(app): State<Arc<App>>,
     author: Author,
+    headers: HeaderMap,
     path: Name,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -67,11 +68,10 @@ async fn promote(
         #[serde(default)]
         variant: Option<String>,
     }
-    let body = text(body)?;
-    let ask: Ask = if body.trim().is_empty() { Ask::default() } else { form::from_text(&body)? };
-    Ok(json(&app.engine.end_experiment(&name(path)?, End::Promote(ask.variant), author).await?))
+    let ask: Ask = json_or_nothing(&headers, body)?.unwrap_or_default();
+    Ok(answer(&app.engine.end_experiment(&name(path)?, End::Promote(ask.variant), author).await?))
 }
 
 async fn drop_it(State(app): State<Arc<App>>, author: Author, path: Name) -> Result<Response, Problem> {
-    Ok(json(&app.engine.end_experiment(&name(path)?, End::Drop, author).await?))
+    Ok(answer(&app.engine.end_experiment(&name(path)?, End::Drop, author).await?))
 }

@@ -9,6 +9,7 @@ use axum::extract::Path;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use castline::protocol::Code;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::problem::Problem;
@@ -20,28 +21,47 @@ pub(super) type Name = Result<Path<String>, PathRejection>;
 /// A JSON body. No content type is taken for JSON, another one is refused; so is a member that comes twice, for a reader who saw the
 /// first and a server that took the second would never agree.
 pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
-    is_json(headers)?;
-    let text = text(body)?;
+    from_text(&json_text(headers, &[], body)?)
+}
+
+/// The same, where there may be no body at all.
+pub(super) fn json_or_nothing<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Option<T>, Problem> {
+    match body {
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        body => json(headers, body).map(Some),
+    }
+}
+
+/// The text of a JSON body, which may go by these content types too.
+pub(super) fn json_text(headers: &HeaderMap, also: &[&str], body: Body) -> Result<String, Problem> {
+    is_json(headers, also)?;
+    text(body)
+}
+
+fn is_json(headers: &HeaderMap, also: &[&str]) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = value.to_str().unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+        || also.contains(&essence.as_str())
+    {
+        return Ok(());
+    }
+    let detail = format!("content-type: {essence:?}; the body must be application/json");
+    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidPayload.as_str(), detail);
+    Err(problem.on("content-type"))
+}
+
+/// The text of a JSON object as a value.
+pub(super) fn from_text<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
     if !text.trim_start().starts_with('{') {
         let what = if text.trim().is_empty() { "empty" } else { "no object" };
         return Err(Problem::at("body", format!("{what}; a JSON object is needed")));
     }
-    from_text(&text)
-}
-
-fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let kind = value.to_str().unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
-        return Ok(());
-    }
-    let detail = format!("content-type: {essence:?}; the body must be application/json");
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidPayload.as_str(), detail))
-}
-
-/// The JSON text as a value.
-pub(super) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     if let Some(twice) = comes_twice(text) {
         return Err(Problem::at(twice, "given twice"));
     }

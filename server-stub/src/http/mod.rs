@@ -7,8 +7,10 @@ mod flags;
 mod form;
 pub(crate) mod listener;
 mod ofrep;
+mod openapi;
 mod players;
 mod problem;
+mod routes;
 mod upgrade;
 
 use std::net::IpAddr;
@@ -29,6 +31,7 @@ use crate::rate::Buckets;
 use crate::settings::{Rate, Secret, Settings};
 
 use problem::Problem;
+use routes::Routes;
 
 /// Bytes of a request body.
 const MAX_BODY: usize = 32 * 1024;
@@ -79,7 +82,12 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 
 /// The players' address.
 pub(crate) fn players(app: Arc<App>) -> Router {
-    Router::new()
+    let cors = axum::middleware::from_fn_with_state(app.clone(), cors::add);
+    finished(players_routes(), |router| router.layer(cors)).with_state(app)
+}
+
+fn players_routes() -> Routes {
+    Routes::new()
         .route("/ws", get(upgrade::ws))
         .route("/flags", get(flags::get_flags))
         .route("/ofrep/v1/evaluate/flags", post(ofrep::all))
@@ -89,26 +97,41 @@ pub(crate) fn players(app: Arc<App>) -> Router {
         .route("/events", post(players::events))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(players::readyz))
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), cors::add))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(app)
 }
 
 /// The operators' address.
 pub(crate) fn operators(app: Arc<App>) -> Router {
-    Router::new()
+    let key = axum::middleware::from_fn_with_state(app.clone(), admin::check_key);
+    let routes = behind_the_key().within(|router| router.layer(key)).merge(for_everybody());
+    finished(routes, |router| router).with_state(app)
+}
+
+/// What takes the admin key.
+fn behind_the_key() -> Routes {
+    Routes::new()
         .merge(admin::flags::routes())
         .merge(experiments::routes())
         .merge(admin::campaigns::routes())
         .merge(admin::audit::routes())
-        .layer(axum::middleware::from_fn_with_state(app.clone(), admin::check_key))
+}
+
+/// What the operators' address tells whoever asks.
+fn for_everybody() -> Routes {
+    Routes::new()
         .route("/healthz", get(|| async { "ok" }))
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(app)
+        .route("/openapi.json", get(openapi::operators))
+        .route("/openapi/players.json", get(openapi::players))
+}
+
+#[cfg(test)]
+fn operators_routes() -> Routes {
+    behind_the_key().merge(for_everybody())
+}
+
+/// The routes with what holds for every request.
+fn finished(routes: Routes, wrap: impl FnOnce(Router<Arc<App>>) -> Router<Arc<App>>) -> Router<Arc<App>> {
+    let router = routes.into_router().fallback(not_found).method_not_allowed_fallback(wrong_method);
+    wrap(router).layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 async fn not_found() -> Problem {
@@ -127,13 +150,13 @@ fn text(
     let bytes = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let detail = format!("the body is longer than {MAX_BODY} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::MessageTooLarge.as_str(), detail)
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::MessageTooLarge.as_str(), detail).on("body")
         }
-        _ => Problem::invalid("the body could not be read"),
+        _ => Problem::at("body", "it could not be read"),
     })?;
-    let text = String::from_utf8(bytes.into()).map_err(|_| Problem::invalid("the body is not UTF-8"))?;
+    let text = String::from_utf8(bytes.into()).map_err(|_| Problem::at("body", "it is not UTF-8"))?;
     if castline::protocol::depth_exceeds(&text, castline::protocol::limits::MAX_JSON_DEPTH) {
-        return Err(Problem::invalid("the body is nested deeper than 32 levels"));
+        return Err(Problem::at("body", "it is nested deeper than 32 levels"));
     }
     Ok(text)
 }

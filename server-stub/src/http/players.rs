@@ -1,29 +1,32 @@
 //! The players' requests beside the socket: a token under `--dev`, the claim of an offer, events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use castline::protocol::messages::Claim;
-use castline::protocol::{Code, encode, is_player_id};
+use castline::protocol::messages::{AnalyticsEvent, Claim, Events};
+use castline::protocol::{Code, encode};
 use serde::{Deserialize, Serialize};
 
+use super::App;
+use super::flags::check_player;
+use super::form::{Body, from_text, json, json_text};
 use super::problem::Problem;
-use super::{App, text};
-use crate::engine::{BadToken, parse_http_events};
+use crate::engine::BadToken;
 
-type Body = Result<Bytes, BytesRejection>;
-
-fn json(body: String) -> Response {
+fn answer(body: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
 /// `POST /auth/token {playerId}` → `{token, expiresAt}`, on a development server alone.
-pub(super) async fn auth_token(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
+pub(super) async fn auth_token(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Ask {
@@ -39,12 +42,8 @@ pub(super) async fn auth_token(State(app): State<Arc<App>>, body: Body) -> Resul
         let detail = "tokens come from the game's backend; this server makes them only under --dev";
         return Err(Problem::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), detail));
     }
-    let ask: Ask = serde_json::from_str(&text(body)?).map_err(|e| Problem::invalid(format!("body: {e}")))?;
-    if !is_player_id(&ask.player_id) {
-        let detail =
-            format!("playerId is {} bytes; it must be 1 to 64 of A-Z a-z 0-9 _ . : -", ask.player_id.len());
-        return Err(Problem::invalid(detail));
-    }
+    let ask: Ask = json(&headers, body)?;
+    check_player("playerId", &ask.player_id)?;
     let (token, expires_at) = app.engine.make_token(&ask.player_id).map_err(|error| {
         tracing::error!(error, "a token could not be made");
         Problem::new(
@@ -53,7 +52,7 @@ pub(super) async fn auth_token(State(app): State<Arc<App>>, body: Body) -> Resul
             "the token could not be made",
         )
     })?;
-    Ok(json(encode(&Token { token, expires_at })))
+    Ok(answer(encode(&Token { token, expires_at })))
 }
 
 /// `POST /offers/claim {device, placement, context}` → `{offers: […]}`.
@@ -63,14 +62,13 @@ pub(super) async fn claim(
     body: Body,
 ) -> Result<Response, Problem> {
     let player = app.bearer(&headers)?.ok_or(BadToken::Invalid)?;
-    let claim: Claim =
-        serde_json::from_str(&text(body)?).map_err(|e| Problem::invalid(format!("body: {e}")))?;
+    let claim: Claim = json(&headers, body)?;
     app.engine
         .http_rates()
         .claim
         .take(player.clone(), Instant::now())
         .map_err(|wait| Problem::rate_limited("claims of this player", wait))?;
-    Ok(json(encode(&app.engine.claim(&player, &claim).await?)))
+    Ok(answer(encode(&app.engine.claim(&player, &claim).await?)))
 }
 
 /// `POST /events`: a batch. A page that is being left sends `text/plain` with its token in the body.
@@ -79,9 +77,22 @@ pub(super) async fn events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let body = text(body)?;
-    let extra = parse_http_events(&body)?;
-    let player = match (app.bearer(&headers)?, &extra.token) {
+    #[derive(Deserialize)]
+    struct Ask<'a> {
+        /// For a request without headers of its own.
+        #[serde(default)]
+        token: Option<String>,
+        /// The sender's clock at sending, Unix ms, as in an envelope.
+        #[serde(default)]
+        timestamp: i64,
+        #[serde(default)]
+        flags: BTreeMap<String, String>,
+        #[serde(borrow)]
+        events: Vec<AnalyticsEvent<'a>>,
+    }
+    let body = json_text(&headers, &["text/plain"], body)?;
+    let Ask { token, timestamp, flags, events } = from_text(&body)?;
+    let player = match (app.bearer(&headers)?, &token) {
         (Some(player), _) => player,
         (None, Some(token)) => app.engine.check_token(token)?,
         (None, None) => return Err(BadToken::Invalid.into()),
@@ -91,7 +102,7 @@ pub(super) async fn events(
         .events
         .take(player.clone(), Instant::now())
         .map_err(|wait| Problem::rate_limited("event batches of this player", wait))?;
-    Ok(json(app.engine.events_http(&player, &body, extra.timestamp).await?))
+    Ok(answer(app.engine.events_http(&player, &Events { flags, events }, body.len(), timestamp).await?))
 }
 
 /// 503 as soon as the server drains, so that no balancer sends anybody here.

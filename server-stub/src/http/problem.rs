@@ -29,6 +29,11 @@ impl Problem {
         Problem { field: Some(field.clone()), ..Problem::invalid(format!("{field}: {detail}")) }
     }
 
+    /// Names the member, parameter or header that it is about.
+    pub(crate) fn on(self, field: impl Into<String>) -> Problem {
+        Problem { field: Some(field.into()), ..self }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -62,7 +67,7 @@ impl From<Failure> for Problem {
             Failure::Fenced => {
                 Problem::new(StatusCode::CONFLICT, Code::Internal.as_str(), "the session has moved on")
             }
-            Failure::Error { code, message, retry_after_ms } => {
+            Failure::Error { code, message, retry_after_ms, field } => {
                 let status = match Code::parse(code) {
                     Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
                     Code::Forbidden => StatusCode::FORBIDDEN,
@@ -72,7 +77,8 @@ impl From<Failure> for Problem {
                     Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
                     _ => StatusCode::BAD_REQUEST,
                 };
-                Problem { retry_after_ms, ..Problem::new(status, code, message) }
+                let field = field.map(str::to_owned);
+                Problem { retry_after_ms, field, ..Problem::new(status, code, message) }
             }
         }
     }

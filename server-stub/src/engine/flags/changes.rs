@@ -63,6 +63,12 @@ impl From<Wrong> for Refused {
     }
 }
 
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Refused::Failure(failure)
+    }
+}
+
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Refused::Failure(error.into())

@@ -317,7 +317,7 @@ impl FlagDefinition {
 }
 
 /// A flag's, variant's, salt's or build's text.
-pub(super) fn check_name(field: &str, text: &str) -> Result<(), Wrong> {
+pub(crate) fn check_name(field: &str, text: &str) -> Result<(), Wrong> {
     if is_name(text) {
         return Ok(());
     }

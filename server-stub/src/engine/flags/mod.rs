@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use changes::{Change, HistoryLine, Refused, apply, version_of};
 pub(crate) use configuration::{Configuration, Evaluated};
+pub(crate) use definition::check_name;
 pub use definition::{FlagDefinition, Prerequisite, Schedule};
 pub(crate) use evaluate::Asker;
 pub use rule::{Rule, Test};

@@ -42,9 +42,8 @@ impl Engine {
     pub(crate) async fn claim(&self, player: &str, claim: &Claim) -> Result<ClaimAnswer, Failure> {
         check_placement(&claim.placement, claim.context.as_deref())?;
         if !is_player_id(&claim.device) {
-            let why =
-                format!("device is {} bytes; it must be 1 to 64 of A-Z a-z 0-9 _ . : -", claim.device.len());
-            return Err(Failure::invalid(why));
+            let why = format!("is {} bytes; it must be 1 to 64 of A-Z a-z 0-9 _ . : -", claim.device.len());
+            return Err(Failure::at("device", why));
         }
         let at = Break {
             player: player.to_owned(),
@@ -89,19 +88,18 @@ impl PlanTable {
 
 fn check_placement(placement: &str, context: Option<&RawValue>) -> Result<(), Failure> {
     if !is_name(placement) {
-        let why =
-            format!("placement is {} bytes; it must be 1 to 128 without control characters", placement.len());
-        return Err(Failure::invalid(why));
+        let why = format!("is {} bytes; it must be 1 to 128 without control characters", placement.len());
+        return Err(Failure::at("placement", why));
     }
     match context.map(RawValue::get) {
         None => Ok(()),
         Some(text) if text.starts_with('{') && !castline::protocol::depth_exceeds(text, 1) => Ok(()),
-        Some(_) => Err(Failure::invalid("context is not a flat JSON object")),
+        Some(_) => Err(Failure::at("context", "is not a flat JSON object")),
     }
 }
 
 /// The attributes that the game states for a break.
 fn context(context: Option<&RawValue>) -> Result<BTreeMap<String, Value>, Failure> {
     let parsed = context.map(|raw| serde_json::from_str(raw.get())).transpose();
-    Ok(parsed.map_err(|e| Failure::invalid(format!("context: {e}")))?.unwrap_or_default())
+    Ok(parsed.map_err(|e| Failure::at("context", e))?.unwrap_or_default())
 }

@@ -1,10 +1,9 @@
 //! What an experiment measures, as operators declare it.
 
-use castline::protocol::is_name;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::experiments::{Direction, Metric};
-use crate::engine::flags::Wrong;
+use crate::engine::flags::{Wrong, check_name};
 
 /// The body of `PUT /admin/experiments/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,20 +50,20 @@ pub(crate) struct Prop {
 
 impl ExperimentDefinition {
     pub(crate) fn check(&self) -> Result<(), Wrong> {
-        let event = |what: &str, name: &str| match name.starts_with('$') {
-            true => Err(Wrong::new(what, format!("{name:?}: events with a dollar are the protocol's own"))),
-            false => named(what, name),
+        let event = |field: &str, name: &str| match name.starts_with('$') {
+            true => Err(Wrong::new(field, format!("{name:?}; events with a dollar are the protocol's own"))),
+            false => check_name(field, name),
         };
         let (name, prop) = self.measured();
         event("metric.event", name)?;
         if let Some(prop) = prop {
-            named("metric.prop", prop)?;
+            check_name("metric.prop", prop)?;
         }
         if let Some(segment) = &self.segment_by {
             event("segmentBy.event", &segment.event)?;
-            named("segmentBy.prop", &segment.prop)?;
+            check_name("segmentBy.prop", &segment.prop)?;
         }
-        named("flag", &self.flag)
+        check_name("flag", &self.flag)
     }
 
     /// The event, and the member whose numbers are added up.
@@ -81,11 +80,4 @@ impl ExperimentDefinition {
             Measured::Mean { .. } => Metric::Mean,
         }
     }
-}
-
-fn named(what: &str, name: &str) -> Result<(), Wrong> {
-    if is_name(name) {
-        return Ok(());
-    }
-    Err(Wrong::new(what, format!("{} bytes; it must be 1 to 128 without control characters", name.len())))
 }

@@ -7,11 +7,11 @@ mod history;
 
 use std::collections::BTreeMap;
 
-use castline::protocol::{Code, encode, is_name};
+use castline::protocol::{Code, encode};
 use serde::Serialize;
 
 use super::experiments::{Report, Verdict, expected_shares, report};
-use super::flags::{FlagDefinition, Refused, Wrong, apply};
+use super::flags::{FlagDefinition, Refused, Wrong, apply, check_name};
 use super::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
 use crate::store::experiments::{self, ExperimentRow};
@@ -73,10 +73,7 @@ impl Engine {
         definition: ExperimentDefinition,
         author: Author,
     ) -> Result<Declared, Refused> {
-        if !is_name(name) {
-            let detail = format!("{} bytes; it must be 1 to 128 without control characters", name.len());
-            return Err(Wrong::new("name", detail).into());
-        }
+        check_name("name", name)?;
         definition.check()?;
         let (name, now) = (name.to_owned(), now_ms());
         let job = self.store.write(move |c| {
@@ -171,7 +168,7 @@ impl Engine {
         name: &str,
         end: End,
         author: Author,
-    ) -> Result<Ended, Failure> {
+    ) -> Result<Ended, Refused> {
         let (promoted, started_at) = match end {
             End::Drop => (None, None),
             End::Promote(Some(variant)) => (Some(variant), None),
@@ -179,28 +176,33 @@ impl Engine {
                 let named = self.experiment_report(name).await?;
                 let Verdict { variant, words, .. } = named.report.everyone.verdict;
                 let Some(variant) = variant else {
-                    return Err(Failure::invalid(format!(
-                        "the verdict names no variant to promote; name one to promote it nevertheless. {words}"
-                    )));
+                    let why = "missing, and the verdict names none; name one to promote it nevertheless.";
+                    return Err(Wrong::new("variant", format!("{why} {words}")).into());
                 };
                 (Some(variant), Some(named.started_at))
             }
         };
-        let (asked, name, now) = (name, name.to_owned(), now_ms());
+        let (name, now) = (name.to_owned(), now_ms());
         let job = self.store.write(move |c| {
             Box::pin(async move {
-                let Some(row) = experiments::get(c, &name).await? else { return Ok(None) };
+                let wrong = |field: &str, why: String| Ok(Err(Refused::Wrong(Wrong::new(field, why))));
+                let Some(row) = experiments::get(c, &name).await? else {
+                    return Ok(Err(Refused::Failure(unknown(&name))));
+                };
                 if let Some(at) = row.ended_at {
-                    return Err(StoreError::Refused(format!("experiment {name:?} ended at {at}")));
+                    return wrong("name", format!("experiment {name:?} ended at {at}"));
                 }
                 if started_at.is_some_and(|at| at != row.started_at) {
-                    return Err(StoreError::Refused(format!(
-                        "experiment {name:?} was started anew meanwhile"
-                    )));
+                    return wrong("name", format!("experiment {name:?} was started anew meanwhile"));
                 }
                 let flags = flag_rows::all(c).await?;
-                let mut flag = flag_of(&flags, &row.flag_name).map_err(StoreError::Refused)?;
-                set(&mut flag, promoted.as_deref()).map_err(StoreError::Refused)?;
+                let mut flag = match flag_of(&flags, &row.flag_name) {
+                    Ok(flag) => flag,
+                    Err(why) => return wrong("flag", why),
+                };
+                if let Err(why) = set(&mut flag, promoted.as_deref()) {
+                    return wrong("variant", why);
+                }
                 let changed = changed_since(c, &row).await?;
                 let variant = promoted.clone().unwrap_or_else(|| flag.default_variant.clone());
                 let action = if promoted.is_some() { "promote" } else { "drop" };
@@ -209,8 +211,10 @@ impl Engine {
                     who: format!("{}, experiment {name}", author.who),
                     address: author.address.clone(),
                 };
-                let applied = apply(c, &row.flag_name, Some(flag), action, &by, now).await?;
-                let configuration = applied.map_err(|wrong| StoreError::Refused(wrong.to_string()))?;
+                let configuration = match apply(c, &row.flag_name, Some(flag), action, &by, now).await? {
+                    Ok(configuration) => configuration,
+                    Err(wrong) => return Ok(Err(Refused::Wrong(wrong))),
+                };
                 experiments::finish(c, &name, promoted.as_deref(), changed, now).await?;
                 let after = encode(&BTreeMap::from([("variant", &variant)]));
                 let change = audit::Change {
@@ -221,10 +225,10 @@ impl Engine {
                 };
                 audit::record(c, &author, change, now).await?;
                 let ended = Ended { flag: row.flag_name, variant, version: configuration.version_text() };
-                Ok(Some((ended, configuration)))
+                Ok(Ok((ended, configuration)))
             })
         });
-        let Some((ended, configuration)) = job.await? else { return Err(unknown(asked)) };
+        let (ended, configuration) = job.await??;
         self.enforce(configuration);
         Ok(ended)
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header;
@@ -13,6 +12,7 @@ use serde::Serialize;
 
 use super::super::App;
 use super::super::problem::Problem;
+use super::super::routes::Routes;
 use crate::store::audit::Wanted;
 
 /// Lines in an answer at most.
@@ -22,8 +22,8 @@ const USUAL: usize = 50;
 /// Bytes of what is asked for.
 const MAX_WANTED: usize = 128;
 
-pub(in crate::http) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/admin/audit", get(read))
+pub(in crate::http) fn routes() -> Routes {
+    Routes::new().route("/admin/audit", get(read))
 }
 
 async fn read(

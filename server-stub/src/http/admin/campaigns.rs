@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,13 +13,14 @@ use serde::Serialize;
 use super::super::App;
 use super::super::form::{Body, Name, json, name};
 use super::super::problem::Problem;
+use super::super::routes::Routes;
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{DryRun, OfferDefinition, OfferRefused};
 use crate::store::audit::Author;
 
 /// The paths.
-pub(in crate::http) fn routes() -> Router<Arc<App>> {
-    Router::new()
+pub(in crate::http) fn routes() -> Routes {
+    Routes::new()
         .route("/admin/offers/{id}", put(put_campaign))
         .route("/admin/campaigns", get(list))
         .route("/admin/campaigns/{id}", get(read).put(put_campaign).delete(delete))

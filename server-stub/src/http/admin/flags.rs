@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
@@ -17,14 +16,15 @@ use super::super::App;
 use super::super::flags::check_player;
 use super::super::form::{Body, Name, json, name};
 use super::super::problem::Problem;
+use super::super::routes::Routes;
 use crate::engine::flags::{Change, FlagDefinition, HistoryLine, Traits, version_of};
 use crate::store::audit::Author;
 
 /// Lines of history in an answer, unless asked for fewer.
 const LINES: usize = 50;
 
-pub(in crate::http) fn routes() -> Router<Arc<App>> {
-    Router::new()
+pub(in crate::http) fn routes() -> Routes {
+    Routes::new()
         .route("/admin/flags", get(list))
         .route("/admin/flags/{name}", get(read).put(write).delete(delete))
         .route("/admin/flags/{name}/history", get(history))

@@ -7,6 +7,8 @@
 #![deny(missing_docs)]
 
 mod bus;
+pub mod cli;
+pub mod config;
 mod engine;
 pub mod gateway;
 mod http;
@@ -20,4 +22,4 @@ pub use engine::flags::{FlagDefinition, Prerequisite, Rule, Schedule, Test};
 pub use engine::segments::{Comparison, Condition, History, Op, Segment};
 pub use engine::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub use server::{RunningServer, Server};
-pub use settings::{Limits, Rate, Secret, Settings, Timers, TlsFiles};
+pub use settings::{Limits, Log, LogFormat, Rate, Secret, Settings, Timers, TlsFiles};

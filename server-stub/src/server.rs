@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::bus::Bus;
@@ -36,7 +36,7 @@ impl Server {
     /// Settings that contradict each other, an address in use, a data directory that cannot be used.
     pub fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         let settings = Arc::new(settings);
-        check(&settings)?;
+        settings.check()?;
         let secrets = Secrets::find(&settings)?;
         let (ready, is_ready) = std::sync::mpsc::channel();
         // Unbounded, but every caller waits for its answer.
@@ -326,30 +326,6 @@ async fn record_days(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
             () = listener::stopped(&mut stop) => return,
         }
     }
-}
-
-fn check(settings: &Settings) -> anyhow::Result<()> {
-    if settings.dev {
-        for address in [settings.listen, settings.admin_listen] {
-            ensure!(
-                address.ip().is_loopback(),
-                "--dev makes tokens for anybody, so it listens on loopback only; {address} is not"
-            );
-        }
-    }
-    if let Some(secret) = &settings.jwt_secret {
-        let bytes = secret.expose().len();
-        ensure!(bytes >= 32, "the JWT secret is {bytes} bytes; it must be at least 32");
-    } else if !settings.dev {
-        bail!(
-            "no JWT secret: set CASTLINE_JWT_SECRET or --jwt-secret-file (at least 32 bytes), or run with --dev"
-        );
-    }
-    if let Some(key) = &settings.admin_key {
-        let count = key.expose().chars().count();
-        ensure!(count >= 32, "the admin key has {count} characters; it must have at least 32");
-    }
-    Ok(())
 }
 
 /// What must not be known.

@@ -1,4 +1,5 @@
-//! Every number and switch of the server, with its default. What the settings mean is decided elsewhere.
+//! Every number and switch of the server, with its default and its bounds. How they are read from a file, the environment
+//! and flags `config` decides; what they mean is decided where they are used.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,32 +7,46 @@ use std::path::PathBuf;
 
 use castline::protocol::limits;
 
-/// How a server is run. Begin with [`Settings::dev`] or [`Settings::new`] and change what differs.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Settings {
-    /// The players' address. Port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// The operators' address. Port 0 takes a free one.
-    pub admin_listen: SocketAddr,
-    /// Where the database, and under `dev` the generated secrets, are kept. Created if absent.
-    pub data: PathBuf,
-    /// Generated secrets and `POST /auth/token`; refuses any address but loopback.
-    pub dev: bool,
-    /// The key of the players' tokens, at least 32 bytes; its UTF-8 bytes are the HS256 key. Under `dev` it is generated.
-    pub jwt_secret: Option<Secret>,
-    /// The operators' key, at least 32 characters. Under `dev` it is generated; without one `/admin` refuses everything.
-    pub admin_key: Option<Secret>,
-    /// Origins that browsers may call from; under `dev` any.
-    pub cors_origins: Vec<String>,
-    /// Speak TLS on the players' address.
-    pub tls: Option<TlsFiles>,
-    /// Threads of the server's runtime; 0: one per processor.
-    pub threads: usize,
-    /// Times.
-    pub timers: Timers,
-    /// Bounds.
-    pub limits: Limits,
+use crate::config::Bound::{self, Any, Bytes, Characters, Count, Ms, Origin};
+use crate::config::{ConfigError, Item, Section, join, settings};
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+/// The longest time that a setting takes.
+const LONGEST: u64 = 366 * DAY;
+
+settings! {
+    /// How a server is run. Begin with [`Settings::dev`] or [`Settings::new`] and change what differs.
+    pub struct Settings {
+        /// The players' address. Port 0 takes a free one.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), Any;
+        /// The operators' address. Port 0 takes a free one.
+        admin_listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), Any;
+        /// Where the database, and under `dev` the generated secrets, are kept. Created if absent.
+        data: PathBuf = PathBuf::from("castline-data"), Any;
+        /// Generated secrets and `POST /auth/token`; refuses any address but loopback.
+        dev: bool = false, Any;
+        /// The key of the players' tokens, at least 32 bytes; its UTF-8 bytes are the HS256 key. Under `dev` it is generated.
+        jwt_secret: Option<Secret> = None, Bytes(32);
+        /// The operators' key, at least 32 characters. Under `dev` it is generated; without one `/admin` refuses everything.
+        admin_key: Option<Secret> = None, Characters(32);
+        /// Origins that browsers may call from; under `dev` any.
+        cors_origins: Vec<String> = Vec::new(), Origin;
+        /// Threads of the server's runtime; 0: one per processor.
+        threads: usize = 0, Count(0, 1_024);
+        section
+        /// Speak TLS on the players' address.
+        tls: Option<TlsFiles>;
+        section
+        /// What is written to the log.
+        log: Log;
+        section
+        /// Times.
+        timers: Timers;
+        section
+        /// Bounds.
+        limits: Limits;
+    }
 }
 
 impl Settings {
@@ -43,20 +58,89 @@ impl Settings {
     /// For the rest: loopback and free ports as well, but the JWT secret must be given.
     pub fn new(data: impl Into<PathBuf>) -> Settings {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Settings {
-            listen: free,
-            admin_listen: free,
-            data: data.into(),
-            dev: false,
-            jwt_secret: None,
-            admin_key: None,
-            cors_origins: Vec::new(),
-            tls: None,
-            threads: 0,
-            timers: Timers::default(),
-            limits: Limits::default(),
-        }
+        Settings { listen: free, admin_listen: free, data: data.into(), ..Settings::default() }
     }
+
+    /// Every value that its bound forbids, for settings that were made by hand.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        self.clone().visit("", &mut |item| {
+            if let Err(wrong) = item.value.check(&item.bound) {
+                problems.push(format!("{}: {wrong}", item.key));
+            }
+        });
+        problems.extend(self.contradictions());
+        ConfigError::unless_empty(problems)
+    }
+
+    /// What single values do not show.
+    pub(crate) fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.dev {
+            for (name, address) in [("listen", self.listen), ("admin_listen", self.admin_listen)] {
+                if !address.ip().is_loopback() {
+                    found.push(format!(
+                        "{name}: dev makes tokens for anybody, so the server listens on loopback only; {address} is not"
+                    ));
+                }
+            }
+        } else if self.jwt_secret.is_none() {
+            found.push(
+                "jwt_secret: there is none: set CASTLINE_JWT_SECRET or jwt_secret_file (at least 32 bytes), or run with --dev"
+                    .to_owned(),
+            );
+        }
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            found.push(format!("admin_listen: {} is the players' address already", self.listen));
+        }
+        if let Some(tls) = &self.tls {
+            for (name, path) in [("certificates", &tls.certificates), ("key", &tls.key)] {
+                if path.as_os_str().is_empty() {
+                    found.push(format!("tls.{name}: not set; TLS needs the certificates and their key"));
+                }
+            }
+        }
+        let (timers, limits) = (&self.timers, &self.limits);
+        if timers.drain_min > timers.drain_max {
+            found.push(format!(
+                "timers.drain_min: {} ms is more than timers.drain_max, {} ms",
+                timers.drain_min, timers.drain_max
+            ));
+        }
+        if timers.heartbeat >= timers.dead_after {
+            found.push(format!(
+                "timers.dead_after: {} ms is not more than timers.heartbeat, {} ms: every connection would be dropped",
+                timers.dead_after, timers.heartbeat
+            ));
+        }
+        if limits.first_message_bytes > limits.message_bytes {
+            found.push(format!(
+                "limits.first_message_bytes: {} is more than limits.message_bytes, {}",
+                limits.first_message_bytes, limits.message_bytes
+            ));
+        }
+        found
+    }
+}
+
+settings! {
+    /// What is written to the log, which goes to stderr.
+    pub struct Log {
+        /// `error`, `warn`, `info`, `debug` or `trace`; also by module: `info,castline_server::gateway=debug`.
+        level: String = "info".to_owned(), Bound::Filter;
+        /// `text` for people or `json` for a collector, an object a line.
+        format: LogFormat = LogFormat::Text, Any;
+    }
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line.
+    Json,
 }
 
 /// A certificate chain and its key, PEM files.
@@ -66,6 +150,23 @@ pub struct TlsFiles {
     pub certificates: PathBuf,
     /// PKCS #8, PKCS #1 or SEC 1.
     pub key: PathBuf,
+}
+
+/// TLS is on as soon as one of the files is named; that the other is missing is a contradiction.
+impl Section for Option<TlsFiles> {
+    fn visit(&mut self, at: &str, see: &mut dyn FnMut(Item<'_>)) {
+        let named = |path: PathBuf| Some(path).filter(|path| !path.as_os_str().is_empty());
+        let (mut certificates, mut key) =
+            self.take().map_or((None, None), |tls| (named(tls.certificates), named(tls.key)));
+        let doc = &[" A PEM certificate chain, the certificate first: speak TLS on the players' address."];
+        see(Item { key: join(at, "certificates"), doc, value: &mut certificates, bound: Any });
+        let doc = &[" The key of that certificate, PEM: PKCS #8, PKCS #1 or SEC 1."];
+        see(Item { key: join(at, "key"), doc, value: &mut key, bound: Any });
+        if certificates.is_some() || key.is_some() {
+            let (certificates, key) = (certificates.unwrap_or_default(), key.unwrap_or_default());
+            *self = Some(TlsFiles { certificates, key });
+        }
+    }
 }
 
 /// A text that never shows in `Debug` output.
@@ -90,125 +191,79 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Times, all in milliseconds. The defaults are the protocol's.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Timers {
-    /// Told to clients as `heartbeatMs`; after 1.25 × this silence the server sends a WebSocket Ping.
-    pub heartbeat: u64,
-    /// No frame for this long: the connection is dropped.
-    pub dead_after: u64,
-    /// No message but heartbeat for this long, no lease open: close 4009.
-    pub idle: u64,
-    /// From the accept to a valid `authenticate`, everything included: close 4002.
-    pub handshake: u64,
-    /// Outgoing bytes without progress for this long: close 4008.
-    pub write_stall: u64,
-    /// When draining: clients are told to come back after a time spread flat from here …
-    pub drain_min: u64,
-    /// … to here.
-    pub drain_max: u64,
-    /// When draining: how long `/readyz` says 503 before the first client is sent away.
-    pub drain_notice: u64,
-    /// An unacknowledged offer goes back to the queue this long after the socket ended, or the claim was answered.
-    pub requeue: u64,
-    /// How often the store is swept for what has come due.
-    pub sweep: u64,
-    /// A session without a socket is kept this long.
-    pub session_keep: u64,
-    /// The reply to a request with a key is kept this long.
-    pub key_keep: u64,
-    /// An event id is known this long.
-    pub event_id_keep: u64,
-    /// A line of the audit table is kept this long.
-    pub audit_keep: u64,
-    /// `spreadMs` of `flags_changed`.
-    pub flags_spread: u64,
-    /// The flag configuration is read anew after this, for changes that another process made.
-    pub flags_cache: u64,
-    /// Life of a token from `POST /auth/token`.
-    pub token_life: u64,
-}
-
-impl Default for Timers {
-    fn default() -> Self {
-        Timers {
-            heartbeat: limits::HEARTBEAT_MS,
-            dead_after: limits::DEAD_AFTER_MS,
-            idle: limits::IDLE_TIMEOUT_MS,
-            handshake: limits::SERVER_HANDSHAKE_MS,
-            write_stall: 10_000,
-            drain_min: 1_000,
-            drain_max: 4_000,
-            drain_notice: 0,
-            requeue: 120_000,
-            sweep: 5_000,
-            session_keep: 24 * 3_600_000,
-            key_keep: 3_600_000,
-            event_id_keep: 7 * 24 * 3_600_000,
-            audit_keep: 365 * 24 * 3_600_000,
-            flags_spread: 10_000,
-            flags_cache: 60_000,
-            token_life: 300_000,
-        }
+settings! {
+    /// Times, all in milliseconds. The defaults are the protocol's.
+    pub struct Timers {
+        /// Told to clients as `heartbeatMs`; after 1.25 × this silence the server sends a WebSocket Ping.
+        heartbeat: u64 = limits::HEARTBEAT_MS, Ms(10, HOUR);
+        /// No frame for this long: the connection is dropped.
+        dead_after: u64 = limits::DEAD_AFTER_MS, Ms(10, DAY);
+        /// No message but heartbeat for this long, no lease open: close 4009.
+        idle: u64 = limits::IDLE_TIMEOUT_MS, Ms(10, LONGEST);
+        /// From the accept to a valid `authenticate`, everything included: close 4002.
+        handshake: u64 = limits::SERVER_HANDSHAKE_MS, Ms(10, HOUR);
+        /// Outgoing bytes without progress for this long: close 4008.
+        write_stall: u64 = 10_000, Ms(10, HOUR);
+        /// When draining: clients are told to come back after a time spread flat from here …
+        drain_min: u64 = 1_000, Ms(0, HOUR);
+        /// … to here.
+        drain_max: u64 = 4_000, Ms(0, HOUR);
+        /// When draining: how long `/readyz` says 503 before the first client is sent away.
+        drain_notice: u64 = 0, Ms(0, HOUR);
+        /// An unacknowledged offer goes back to the queue this long after the socket ended, or the claim was answered.
+        requeue: u64 = 120_000, Ms(10, DAY);
+        /// How often the store is swept for what has come due.
+        sweep: u64 = 5_000, Ms(10, HOUR);
+        /// A session without a socket is kept this long.
+        session_keep: u64 = 24 * 3_600_000, Ms(10, LONGEST);
+        /// The reply to a request with a key is kept this long.
+        key_keep: u64 = 3_600_000, Ms(10, LONGEST);
+        /// An event id is known this long.
+        event_id_keep: u64 = 7 * 24 * 3_600_000, Ms(10, LONGEST);
+        /// A line of the audit table is kept this long.
+        audit_keep: u64 = 365 * DAY, Ms(10, 10 * LONGEST);
+        /// `spreadMs` of `flags_changed`.
+        flags_spread: u64 = 10_000, Ms(0, HOUR);
+        /// The flag configuration is read anew after this, for changes that another process made.
+        flags_cache: u64 = 60_000, Ms(10, DAY);
+        /// Life of a token from `POST /auth/token`.
+        token_life: u64 = 300_000, Ms(1_000, LONGEST);
     }
 }
 
-/// Bounds. The defaults are the protocol's.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Limits {
-    /// The longest message read, bytes, fragments joined.
-    pub message_bytes: usize,
-    /// The longest message before authentication, bytes.
-    pub first_message_bytes: usize,
-    /// What may wait to be written to one socket, bytes: beyond it close 4008.
-    pub outgoing_bytes: usize,
-    /// Sessions of one player; a further one ends the one detached longest.
-    pub sessions_per_player: u32,
-    /// Durable messages waiting for one session's acknowledgement.
-    pub backlog_messages: u32,
-    /// The same, in bytes of payload.
-    pub backlog_bytes: u32,
-    /// Messages of one connection.
-    pub messages: Rate,
-    /// `RATE_LIMITED` answers within 10 s after which the connection is closed with 4029.
-    pub refusals: u32,
-    /// `ready_for_offer` of one player.
-    pub ready_for_offer: Rate,
-    /// `authenticate` of one player.
-    pub authenticate: Rate,
-    /// `POST /offers/claim` of one player.
-    pub claim: Rate,
-    /// `GET /flags` of one player.
-    pub flags: Rate,
-    /// `POST /events` of one player.
-    pub events: Rate,
-    /// Sockets of one address that are not yet authenticated; a further one is closed with 4029.
-    pub unauthenticated_per_address: u32,
-    /// Sockets in all; further ones are refused at the accept.
-    pub connections: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            message_bytes: limits::MAX_MESSAGE_BYTES,
-            first_message_bytes: 4_096,
-            outgoing_bytes: 65_536,
-            sessions_per_player: 8,
-            backlog_messages: limits::MAX_SESSION_BACKLOG as u32,
-            backlog_bytes: limits::MAX_SESSION_BACKLOG_BYTES as u32,
-            messages: Rate::per_second(30.0, 60.0),
-            refusals: 100,
-            ready_for_offer: Rate::per_second(1.0, 3.0),
-            authenticate: Rate::per_minute(10.0),
-            claim: Rate::per_minute(6.0),
-            flags: Rate::per_minute(12.0),
-            events: Rate::per_minute(30.0),
-            unauthenticated_per_address: 20,
-            connections: 65_536,
-        }
+settings! {
+    /// Bounds. The defaults are the protocol's.
+    pub struct Limits {
+        /// The longest message read, bytes, fragments joined.
+        message_bytes: usize = limits::MAX_MESSAGE_BYTES, Count(1_024, 16 * 1024 * 1024);
+        /// The longest message before authentication, bytes.
+        first_message_bytes: usize = 4_096, Count(1_024, 16 * 1024 * 1024);
+        /// What may wait to be written to one socket, bytes: beyond it close 4008.
+        outgoing_bytes: usize = 65_536, Count(1_024, 64 * 1024 * 1024);
+        /// Sessions of one player; a further one ends the one detached longest.
+        sessions_per_player: u32 = 8, Count(1, 1_000);
+        /// Durable messages waiting for one session's acknowledgement.
+        backlog_messages: u32 = limits::MAX_SESSION_BACKLOG as u32, Count(1, 65_536);
+        /// The same, in bytes of payload.
+        backlog_bytes: u32 = limits::MAX_SESSION_BACKLOG_BYTES as u32, Count(1_024, 64 * 1024 * 1024);
+        /// Messages of one connection.
+        messages: Rate = Rate::per_second(30.0, 60.0), Any;
+        /// `RATE_LIMITED` answers within 10 s after which the connection is closed with 4029.
+        refusals: u32 = 100, Count(1, 1_000_000);
+        /// `ready_for_offer` of one player.
+        ready_for_offer: Rate = Rate::per_second(1.0, 3.0), Any;
+        /// `authenticate` of one player.
+        authenticate: Rate = Rate::per_minute(10.0), Any;
+        /// `POST /offers/claim` of one player.
+        claim: Rate = Rate::per_minute(6.0), Any;
+        /// `GET /flags` of one player.
+        flags: Rate = Rate::per_minute(12.0), Any;
+        /// `POST /events` of one player.
+        events: Rate = Rate::per_minute(30.0), Any;
+        /// Sockets of one address that are not yet authenticated; a further one is closed with 4029.
+        unauthenticated_per_address: u32 = 20, Count(1, 1_000_000);
+        /// Sockets in all; further ones are refused at the accept.
+        connections: usize = 65_536, Count(1, 10_000_000);
     }
 }
 

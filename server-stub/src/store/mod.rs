@@ -7,6 +7,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod campaigns;
+pub(crate) mod copy;
 pub(crate) mod events;
 pub(crate) mod experiment_days;
 pub(crate) mod experiments;
@@ -31,6 +32,9 @@ use sqlx::{ConnectOptions, Connection};
 use writer::Writer;
 pub(crate) use writer::{BoxedJob, StoreError};
 
+/// The database's file in the data directory.
+pub(crate) const DATABASE: &str = "castline.db";
+
 /// The database: one writer, a few readers.
 pub(crate) struct Store {
     writer: Writer,
@@ -41,7 +45,7 @@ impl Store {
     /// Opens or creates `castline.db` in the data directory and brings its tables up to date.
     pub(crate) async fn open(directory: &Path) -> anyhow::Result<Store> {
         let options = SqliteConnectOptions::new()
-            .filename(directory.join("castline.db"))
+            .filename(directory.join(DATABASE))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

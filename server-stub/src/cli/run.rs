@@ -1,0 +1,62 @@
+//! The server as a process: the log, what a script reads at the start, the signals.
+
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{ENDED_EARLY, print, wait};
+use crate::config::Effective;
+use crate::settings::{Log, LogFormat};
+use crate::{RunningServer, Server};
+
+pub(super) fn run(effective: Effective) -> anyhow::Result<ExitCode> {
+    begin_log(&effective.settings.log);
+    for warning in &effective.warnings {
+        tracing::warn!("{warning}");
+    }
+    wait(async {
+        let server = Server::start(effective.settings)?;
+        announce(&server);
+        asked_to_end().await?;
+        tracing::info!("draining; a second signal ends at once");
+        tokio::select! {
+            () = server.drain() => Ok(ExitCode::SUCCESS),
+            again = asked_to_end() => {
+                again?;
+                tracing::warn!("ended before the drain was over");
+                Ok(ENDED_EARLY.into())
+            }
+        }
+    })
+}
+
+fn begin_log(log: &Log) {
+    // It was parsed when the settings were read.
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        }
+    }
+}
+
+/// Says on stdout where the server is, so that a script can wait for it and read the ports. A script that has stopped
+/// listening is no reason to end.
+fn announce(server: &RunningServer) {
+    print(&format!("players   {}\noperators http://{}\n", server.ws_url(), server.admin_addr()));
+    if let Some(file) = server.admin_key_file() {
+        print(&format!("admin key in {}\n", file.display()));
+    }
+}
+
+async fn asked_to_end() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

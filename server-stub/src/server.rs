@@ -78,6 +78,7 @@ enum Order {
     PutFlag(String, Box<FlagDefinition>, std::sync::mpsc::Sender<Result<String, Failure>>),
     PutOffer(String, Box<OfferDefinition>, std::sync::mpsc::Sender<Result<(), Failure>>),
     Token(String, std::sync::mpsc::Sender<Result<String, String>>),
+    Keys(Secret, Option<Secret>, std::sync::mpsc::Sender<()>),
     Drain(Box<dyn FnOnce() + Send>),
     Kill,
 }
@@ -118,6 +119,17 @@ impl RunningServer {
             "tokens come from the game's backend; this server makes them only under --dev"
         );
         self.order(|answer| Order::Token(player.to_owned(), answer))?.map_err(anyhow::Error::msg)
+    }
+
+    /// From now on players' tokens are signed with `current`; those that were signed with `previous` are good too. No socket ends.
+    ///
+    /// # Errors
+    /// A secret of less than 32 bytes, or the same one twice; the server has ended.
+    pub fn replace_jwt_secrets(&self, current: Secret, previous: Option<Secret>) -> anyhow::Result<()> {
+        let mut settings = (*self.settings).clone();
+        (settings.jwt_secret, settings.jwt_previous_secret) = (Some(current.clone()), previous.clone());
+        settings.check()?;
+        self.order(|answer| Order::Keys(current, previous, answer))
     }
 
     /// What `PUT /admin/flags/{name}` does. Returns the new configuration version.
@@ -239,7 +251,8 @@ impl Parts {
         let tls = settings.tls.as_ref().map(listener::tls).transpose()?;
         let store = Arc::new(Store::open(&settings.data).await?);
         let bus = Arc::new(Bus::default());
-        let engine = Engine::start(store.clone(), bus.clone(), &secrets.jwt, settings.clone()).await?;
+        let keys = (&secrets.jwt, settings.jwt_previous_secret.as_ref());
+        let engine = Engine::start(store.clone(), bus.clone(), keys, settings.clone()).await?;
         let engine = Arc::new(engine);
         let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone()));
         bus.listen(gateway.clone());
@@ -266,6 +279,10 @@ impl Parts {
                 }
                 Order::Token(player, answer) => {
                     let _ = answer.send(self.engine.make_token(&player).map(|(token, _)| token));
+                }
+                Order::Keys(current, previous, answer) => {
+                    self.engine.replace_keys(&current, previous.as_ref());
+                    let _ = answer.send(());
                 }
                 Order::Drain(done) => {
                     self.drain().await;

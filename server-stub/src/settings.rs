@@ -28,6 +28,8 @@ settings! {
         dev: bool = false, Any;
         /// The key of the players' tokens, at least 32 bytes; its UTF-8 bytes are the HS256 key. Under `dev` it is generated.
         jwt_secret: Option<Secret> = None, Bytes(32);
+        /// The key before it, while tokens are about that were signed with it: both are good.
+        jwt_previous_secret: Option<Secret> = None, Bytes(32);
         /// The operators' key, at least 32 characters. Under `dev` it is generated; without one `/admin` refuses everything.
         admin_key: Option<Secret> = None, Characters(32);
         /// Origins that browsers may call from; under `dev` any.
@@ -89,6 +91,15 @@ impl Settings {
                 "jwt_secret: there is none: set CASTLINE_JWT_SECRET or jwt_secret_file (at least 32 bytes), or run with --dev"
                     .to_owned(),
             );
+        }
+        if let Some(previous) = &self.jwt_previous_secret {
+            match &self.jwt_secret {
+                None => found.push("jwt_previous_secret: it needs jwt_secret beside it".to_owned()),
+                Some(current) if current == previous => {
+                    found.push("jwt_previous_secret: it is jwt_secret; leave it out".to_owned());
+                }
+                Some(_) => {}
+            }
         }
         if self.listen == self.admin_listen && self.listen.port() != 0 {
             found.push(format!("admin_listen: {} is the players' address already", self.listen));

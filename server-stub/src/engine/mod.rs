@@ -19,7 +19,7 @@ use castline::protocol::{Channel, Code, Envelope, encode, is_key};
 
 use crate::bus::Bus;
 use crate::rate::Buckets;
-use crate::settings::Settings;
+use crate::settings::{Secret, Settings};
 use crate::store::keys::{Key, Reply};
 use crate::store::sessions::{Backlog, Durable};
 use crate::store::sweep::Ages;
@@ -174,14 +174,14 @@ impl Engine {
     pub(crate) async fn start(
         store: Arc<Store>,
         bus: Arc<Bus>,
-        secret: &crate::settings::Secret,
+        (secret, previous): (&Secret, Option<&Secret>),
         settings: Arc<Settings>,
     ) -> Result<Engine, StoreError> {
         let now = now_ms();
         store.write(move |c| Box::pin(crate::store::sessions::detach_all(c, now))).await?;
         let limits = &settings.limits;
         let engine = Engine {
-            tokens: Tokens::new(secret),
+            tokens: Tokens::new(secret, previous),
             flags: FlagTable::default(),
             traits: TraitCache::new(Duration::from_millis(settings.timers.flags_cache)),
             leases: Leases::default(),
@@ -207,7 +207,14 @@ impl Engine {
         self.tokens.check(token, now_ms() / 1000)
     }
 
-    /// A token for a player, and its `exp` in Unix ms. The caller makes sure that this is a development server.
+    /// From now on tokens are signed with this key; those of the one before are good as long as it is given.
+    pub(crate) fn replace_keys(&self, current: &Secret, previous: Option<&Secret>) {
+        self.tokens.replace(current, previous);
+        let (kid, previous) = (token::kid_of(current), previous.map(token::kid_of));
+        tracing::info!(kid, ?previous, "the keys of players' tokens");
+    }
+
+    /// A token for a player, and its `exp` in Unix ms. The caller makes sure that he may have it.
     pub(crate) fn make_token(&self, player: &str) -> Result<(String, i64), String> {
         let now = now_ms() / 1000;
         let exp = now + (self.settings.timers.token_life / 1000).max(1) as i64;

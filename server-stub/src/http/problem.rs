@@ -56,6 +56,7 @@ impl From<BadToken> for Problem {
         let detail = match bad {
             BadToken::Expired => "the token has expired",
             BadToken::Invalid => "the token is missing or not valid",
+            BadToken::UnknownKey => "the token's kid names a key that is not in use, or not any more",
         };
         Problem::new(StatusCode::UNAUTHORIZED, bad.as_str(), detail)
     }

@@ -12,6 +12,7 @@ pub mod config;
 mod engine;
 pub mod gateway;
 mod http;
+mod metrics;
 mod rate;
 mod server;
 mod settings;

@@ -17,6 +17,7 @@ use crate::engine::flags::FlagDefinition;
 use crate::engine::{Engine, Failure, OfferDefinition};
 use crate::gateway::Gateway;
 use crate::http::{self, App, listener};
+use crate::metrics::Metrics;
 use crate::settings::{Secret, Settings};
 use crate::store::Store;
 use crate::store::audit::Author;
@@ -251,18 +252,32 @@ impl Parts {
         let tls = settings.tls.as_ref().map(listener::tls).transpose()?;
         let store = Arc::new(Store::open(&settings.data).await?);
         let bus = Arc::new(Bus::default());
+        let metrics = Arc::new(Metrics::new()?);
         let keys = (&secrets.jwt, settings.jwt_previous_secret.as_ref());
         let engine = Engine::start(store.clone(), bus.clone(), keys, settings.clone()).await?;
         let engine = Arc::new(engine);
-        let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone()));
+        let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone(), metrics.clone()));
         bus.listen(gateway.clone());
-        let app = Arc::new(App::new(engine.clone(), gateway.clone(), settings.clone(), secrets.admin_key));
+        let app = Arc::new(App::new(
+            engine.clone(),
+            gateway.clone(),
+            settings.clone(),
+            metrics.clone(),
+            secrets.admin_key,
+        ));
         let (players, operators) = (listener::bind(settings.listen)?, listener::bind(settings.admin_listen)?);
         let addresses = Addresses { players: players.local_addr()?, operators: operators.local_addr()? };
         let (stop, stopped) = watch::channel(false);
         let max = settings.limits.connections;
-        tokio::spawn(listener::accept(players, http::players(app.clone()), tls, max, stopped.clone()));
-        tokio::spawn(listener::accept(operators, http::operators(app), None, 256, stopped.clone()));
+        tokio::spawn(listener::accept(
+            players,
+            http::players(app.clone()),
+            tls,
+            max,
+            metrics.clone(),
+            stopped.clone(),
+        ));
+        tokio::spawn(listener::accept(operators, http::operators(app), None, 256, metrics, stopped.clone()));
         tokio::spawn(record_days(engine.clone(), stopped.clone()));
         tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
         Ok(Parts { addresses, engine, gateway, store, stop, settings })

@@ -32,6 +32,10 @@ settings! {
         jwt_previous_secret: Option<Secret> = None, Bytes(32);
         /// The operators' key, at least 32 characters. Under `dev` it is generated; without one `/admin` refuses everything.
         admin_key: Option<Secret> = None, Characters(32);
+        /// A key that opens `/metrics` and nothing else, at least 32 characters: for Prometheus, which keeps its keys in files.
+        metrics_key: Option<Secret> = None, Characters(32);
+        /// `/metrics` asks for no key: for an operators' address that only Prometheus and operators can reach.
+        metrics_open: bool = false, Any;
         /// Origins that browsers may call from; under `dev` any.
         cors_origins: Vec<String> = Vec::new(), Origin;
         /// Threads of the server's runtime; 0: one per processor.

@@ -4,6 +4,7 @@
 //! published, so a note that reaches nobody costs nothing but time; a bus between machines needs no stronger promise.
 
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use crate::store::sessions::Durable;
 
@@ -41,8 +42,8 @@ pub(crate) enum Note {
 
 /// Takes notes; must not block.
 pub(crate) trait Listener: Send + Sync {
-    /// Called on the publisher's thread.
-    fn hear(&self, note: &Note);
+    /// Called on the publisher's thread; `published` is when the engine spoke.
+    fn hear(&self, note: &Note, published: Instant);
 }
 
 /// The in-process bus.
@@ -59,8 +60,9 @@ impl Bus {
 
     /// Tells all listeners.
     pub(crate) fn publish(&self, note: &Note) {
+        let now = Instant::now();
         for listener in self.listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
-            listener.hear(note);
+            listener.hear(note, now);
         }
     }
 }

@@ -283,6 +283,11 @@ impl Engine {
             .await;
     }
 
+    /// Jobs that wait for the store's one writer.
+    pub(crate) fn waiting_writes(&self) -> usize {
+        self.store.waiting_writes()
+    }
+
     /// Until when the connection's lease runs, if it has one.
     pub(crate) fn lease_until(&self, connection: u64) -> Option<Instant> {
         self.leases.until(connection)

@@ -14,6 +14,7 @@ use super::socket::{Flow, Handler, Outbox};
 use super::{Gateway, Post};
 use crate::bus::Note;
 use crate::engine::{Failure, Refusal, Session, Who, now_ms};
+use crate::metrics::{Metrics, Slow};
 use crate::rate::Bucket;
 use crate::settings::Timers;
 use crate::store::sessions::Durable;
@@ -59,6 +60,10 @@ impl Connection {
     ) -> Connection {
         let now = Instant::now();
         let admitted = gateway.admit_stranger(address);
+        gateway.metrics.strangers.inc();
+        if !admitted {
+            gateway.metrics.refused_address.inc();
+        }
         let bucket = Bucket::full(gateway.settings.limits.messages, now);
         Connection {
             gateway,
@@ -95,7 +100,8 @@ impl Connection {
             (self.refusals, self.refusals_since) = (0, now);
         }
         self.refusals += 1;
-        send_failure(out, re, &Failure::rate_limited("messages", wait));
+        self.gateway.metrics.limited_messages.inc();
+        send(&self.gateway, out, re, &Failure::rate_limited("messages", wait).reply());
         let flow = if self.refusals >= limits.refusals {
             Flow::Close(CloseCode::RATE_LIMITED)
         } else {
@@ -108,30 +114,33 @@ impl Connection {
         let re = envelope.id.as_deref();
         if (envelope.channel, &*envelope.kind) != (Channel::System, Authenticate::KIND) {
             let why = "the first message is system/authenticate";
-            send_failure(out, re, &Failure::new(Code::NotAuthenticated, why));
+            send_failure(&self.gateway, out, re, &Failure::new(Code::NotAuthenticated, why));
             return Flow::Continue;
         }
         let ask: Authenticate<'_> = match serde_json::from_str(&envelope.payload) {
             Ok(ask) => ask,
             Err(error) => {
-                send_failure(out, re, &Failure::invalid(error.to_string()));
+                send_failure(&self.gateway, out, re, &Failure::invalid(error.to_string()));
                 return Flow::Continue;
             }
         };
         let device = match self.gateway.engine.identify(&ask) {
             Ok(device) => device,
             Err(Refusal::Token(reason)) => {
-                send(out, re, &AuthFailed { reason: reason.to_owned() });
+                send(&self.gateway, out, re, &AuthFailed { reason: reason.to_owned() });
                 return Flow::Close(CloseCode::AUTH_FAILED);
             }
             Err(Refusal::Failure(failure)) => {
-                send_failure(out, re, &failure);
+                send_failure(&self.gateway, out, re, &failure);
                 let limited = matches!(failure, Failure::Error { retry_after_ms: Some(_), .. });
                 return if limited { Flow::Close(CloseCode::RATE_LIMITED) } else { Flow::Continue };
             }
         };
         self.gateway.hold(&device.0, &device.1, self.id, &self.mailbox);
-        match self.gateway.engine.log_in(self.id, device.clone(), &ask).await {
+        let read = Instant::now();
+        let session = self.gateway.engine.log_in(self.id, device.clone(), &ask).await;
+        self.gateway.metrics.answered(Authenticate::KIND, read.elapsed());
+        match session {
             Ok(session) => {
                 self.gateway.stranger_no_more(self.address);
                 self.begin(session, re, out);
@@ -139,7 +148,7 @@ impl Connection {
             }
             Err(failure) => {
                 self.gateway.let_go(&device.0, &device.1, self.id);
-                send_failure(out, re, &failure);
+                send_failure(&self.gateway, out, re, &failure);
                 Flow::Continue
             }
         }
@@ -149,11 +158,14 @@ impl Connection {
     fn begin(&mut self, session: Session, re: Option<&str>, out: &mut Outbox) {
         let mut envelope = Envelope::new(Channel::System, "authenticated", session.authenticated, now_ms());
         envelope.re = re.map(Into::into);
+        self.gateway.metrics.sent("authenticated");
         out.text(envelope.encode());
         let mut player = Player { who: session.who, sent_to: session.sent_to, acked: session.acked };
         for message in &session.replay {
-            player.write(message, out);
+            player.write(message, None, &self.gateway.metrics, out);
         }
+        self.gateway.metrics.strangers.dec();
+        self.gateway.metrics.players.inc();
         self.phase = Phase::Player(Box::new(player));
         self.last_active = Instant::now();
     }
@@ -172,35 +184,40 @@ impl Connection {
         match kind {
             (Channel::System, "ack") => {
                 if re.is_some() {
-                    send(out, re, &castline::protocol::messages::OkReply {});
+                    send(&self.gateway, out, re, &castline::protocol::messages::OkReply {});
                 }
                 return Flow::Continue;
             }
             (Channel::System, "ping") => {
-                send(out, re, &Pong { server_time: now_ms() });
+                send(&self.gateway, out, re, &Pong { server_time: now_ms() });
                 return Flow::Continue;
             }
             (Channel::System, "authenticate") => {
                 let why = "this socket is authenticated; another player needs another socket";
-                send_failure(out, re, &Failure::invalid(why));
+                send_failure(&self.gateway, out, re, &Failure::invalid(why));
                 return Flow::Continue;
             }
             _ => {}
         }
-        match self.gateway.engine.request(&player.who, envelope).await {
+        let read = Instant::now();
+        let answered = self.gateway.engine.request(&player.who, envelope).await;
+        let said = Instant::now();
+        self.gateway.metrics.answered(&envelope.kind, said - read);
+        match answered {
             Ok(answer) => {
                 if re.is_some() {
                     let reply = answer.reply;
+                    self.gateway.metrics.sent(&reply.kind);
                     let channel = Channel::parse(&reply.channel);
                     let mut message = Envelope::new(channel, reply.kind, reply.payload, now_ms());
                     message.re = re.map(Into::into);
                     out.text(message.encode());
                 }
-                self.deliver(answer.then, out).await
+                self.deliver(answer.then, said, out).await
             }
             Err(Failure::Fenced) => Flow::Close(CloseCode::REPLACED),
             Err(failure) => {
-                send_failure(out, re, &failure);
+                send_failure(&self.gateway, out, re, &failure);
                 Flow::Continue
             }
         }
@@ -208,20 +225,20 @@ impl Connection {
 
     /// Writes durable messages in their order. Those in between that are still on their way here are fetched: nothing is
     /// written out of order, and nothing twice.
-    async fn deliver(&mut self, messages: Vec<Durable>, out: &mut Outbox) -> Flow {
+    async fn deliver(&mut self, messages: Vec<Durable>, said: Instant, out: &mut Outbox) -> Flow {
         let Phase::Player(player) = &mut self.phase else { return Flow::Continue };
         for message in messages {
             if message.seq <= player.sent_to {
                 continue;
             }
             if message.seq == player.sent_to + 1 {
-                player.write(&message, out);
+                player.write(&message, Some(said), &self.gateway.metrics, out);
                 continue;
             }
             match self.gateway.engine.beyond(&player.who, player.sent_to).await {
                 Ok(all) => {
                     for message in all.iter().filter(|m| m.seq > player.sent_to).collect::<Vec<_>>() {
-                        player.write(message, out);
+                        player.write(message, Some(said), &self.gateway.metrics, out);
                     }
                 }
                 Err(Failure::Fenced) => return Flow::Close(CloseCode::REPLACED),
@@ -234,17 +251,27 @@ impl Connection {
 }
 
 impl Player {
-    fn write(&mut self, message: &Durable, out: &mut Outbox) {
+    /// `said` is when the engine did; a replay is not timed.
+    fn write(&mut self, message: &Durable, said: Option<Instant>, metrics: &Metrics, out: &mut Outbox) {
         let channel = Channel::parse(&message.channel);
         let mut envelope = Envelope::new(channel, message.kind.as_str(), message.payload.as_str(), now_ms());
         envelope.seq = Some(message.seq);
-        out.text(envelope.encode());
+        metrics.sent(&message.kind);
+        match said {
+            Some(said) => out.timed(envelope.encode(), said),
+            None => out.text(envelope.encode()),
+        }
         self.sent_to = message.seq;
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        let metrics = &self.gateway.metrics;
+        match &self.phase {
+            Phase::Stranger { .. } => metrics.strangers.dec(),
+            Phase::Player(_) => metrics.players.dec(),
+        }
         match &self.phase {
             Phase::Stranger { admitted: true } => self.gateway.stranger_no_more(self.address),
             Phase::Stranger { admitted: false } => {}
@@ -266,7 +293,7 @@ impl Handler for Connection {
             idle_timeout_ms: timers.idle,
             max_message_bytes: limits.message_bytes as u64,
         };
-        send(out, None, &connected);
+        send(&self.gateway, out, None, &connected);
     }
 
     async fn text(&mut self, text: &str, out: &mut Outbox) -> Flow {
@@ -281,17 +308,23 @@ impl Handler for Connection {
                 if let Some(flow) = self.check_rate(now, None, out) {
                     return flow;
                 }
-                send_failure(out, None, &Failure::invalid(error.to_string()));
+                send_failure(&self.gateway, out, None, &Failure::invalid(error.to_string()));
                 return Flow::Continue;
             }
         };
+        self.gateway.metrics.received(&envelope.kind);
         // What comes back in every reply has a bound, so that every reply has one.
         let re = envelope.id.as_deref().filter(|id| is_key(id));
         if let Some(flow) = self.check_rate(now, re, out) {
             return flow;
         }
         if re.is_none() && envelope.id.is_some() {
-            send_failure(out, None, &Failure::invalid("id must be 1 to 64 bytes without control characters"));
+            send_failure(
+                &self.gateway,
+                out,
+                None,
+                &Failure::invalid("id must be 1 to 64 bytes without control characters"),
+            );
             return Flow::Continue;
         }
         if matches!(self.phase, Phase::Stranger { .. }) {
@@ -299,7 +332,7 @@ impl Handler for Connection {
         }
         // The commonest message takes the short way.
         if envelope.channel == Channel::System && envelope.kind == "ping" && envelope.ack.is_none() {
-            send(out, re, &Pong { server_time: now_ms() });
+            send(&self.gateway, out, re, &Pong { server_time: now_ms() });
             return Flow::Continue;
         }
         Box::pin(self.after_login(&envelope, out)).await
@@ -314,10 +347,10 @@ impl Handler for Connection {
     }
 
     async fn note(&mut self, post: Post, out: &mut Outbox) -> Flow {
-        let note = match post {
-            Post::Note(note) => note,
+        let (note, said) = match post {
+            Post::Note(note, said) => (note, said),
             Post::Reconnect(after_ms) => {
-                send(out, None, &Reconnect { after_ms });
+                send(&self.gateway, out, None, &Reconnect { after_ms });
                 return Flow::Close(CloseCode::DRAINING);
             }
         };
@@ -330,10 +363,11 @@ impl Handler for Connection {
             Note::Durable { epoch, .. } if epoch < player.who.epoch => Flow::Continue,
             Note::Durable { message, .. } => {
                 let message = Arc::unwrap_or_clone(message);
-                Box::pin(self.deliver(vec![message], out)).await
+                Box::pin(self.deliver(vec![message], said, out)).await
             }
             Note::Everyone { kind, payload } => {
-                out.text(Envelope::new(Channel::System, kind, &*payload, now_ms()).encode());
+                self.gateway.metrics.sent(kind);
+                out.timed(Envelope::new(Channel::System, kind, &*payload, now_ms()).encode(), said);
                 Flow::Continue
             }
         }
@@ -381,6 +415,16 @@ impl Handler for Connection {
         Flow::Continue
     }
 
+    fn written(&mut self, made: &[Instant]) {
+        for made in made {
+            self.gateway.metrics.written(made.elapsed());
+        }
+    }
+
+    fn too_slow(&mut self, stalled: bool) {
+        self.gateway.metrics.slow(if stalled { Slow::Stall } else { Slow::Bytes });
+    }
+
     fn max_message_bytes(&self) -> Option<usize> {
         match &self.phase {
             Phase::Stranger { .. } => Some(self.gateway.settings.limits.first_message_bytes),
@@ -389,12 +433,16 @@ impl Handler for Connection {
     }
 }
 
-fn send<M: Message>(out: &mut Outbox, re: Option<&str>, message: &M) {
+fn send<M: Message>(gateway: &Gateway, out: &mut Outbox, re: Option<&str>, message: &M) {
+    gateway.metrics.sent(M::KIND);
     let mut envelope = Envelope::new(M::CHANNEL, M::KIND, encode(message), now_ms());
     envelope.re = re.map(Into::into);
     out.text(envelope.encode());
 }
 
-fn send_failure(out: &mut Outbox, re: Option<&str>, failure: &Failure) {
-    send::<ErrorReply>(out, re, &failure.reply());
+fn send_failure(gateway: &Gateway, out: &mut Outbox, re: Option<&str>, failure: &Failure) {
+    if matches!(failure, Failure::Error { retry_after_ms: Some(_), .. }) {
+        gateway.metrics.limited_player.inc();
+    }
+    send::<ErrorReply>(gateway, out, re, &failure.reply());
 }

@@ -35,12 +35,12 @@ impl<T> Mailbox<T> {
         Mailbox { inner: Mutex::new(inner), max_bytes }
     }
 
-    /// Adds an item that will take `bytes` on the wire, and wakes the task.
-    pub fn post(&self, item: T, bytes: usize) {
-        let waker = {
+    /// Adds an item that will take `bytes` on the wire, and wakes the task. `false`: this item made it overflow.
+    pub fn post(&self, item: T, bytes: usize) -> bool {
+        let (waker, overflowed) = {
             let mut inner = self.lock();
             if inner.overflowed {
-                return;
+                return true;
             }
             if inner.bytes + bytes > self.max_bytes && !inner.queue.is_empty() {
                 inner.overflowed = true;
@@ -49,11 +49,12 @@ impl<T> Mailbox<T> {
                 inner.bytes += bytes;
                 inner.queue.push_back((item, bytes));
             }
-            inner.waker.take()
+            (inner.waker.take(), inner.overflowed)
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        !overflowed
     }
 
     /// The next item, or a wake-up when there is one.
@@ -89,13 +90,12 @@ mod tests {
     fn a_full_mailbox_overflows_for_good() {
         let mailbox = Mailbox::new(10);
         let mut cx = Context::from_waker(Waker::noop());
-        mailbox.post("large but alone", 50);
+        assert!(mailbox.post("large but alone", 50));
         assert_eq!(mailbox.poll_next(&mut cx), Poll::Ready(Mail::Item("large but alone")));
-        mailbox.post("a", 6);
-        mailbox.post("b", 4);
-        mailbox.post("c", 1);
+        assert!(mailbox.post("a", 6) && mailbox.post("b", 4));
+        assert!(!mailbox.post("c", 1), "told once");
         assert_eq!(mailbox.poll_next(&mut cx), Poll::Ready(Mail::Overflow));
-        mailbox.post("d", 1);
+        assert!(mailbox.post("d", 1));
         assert_eq!(mailbox.poll_next(&mut cx), Poll::Ready(Mail::Overflow));
     }
 

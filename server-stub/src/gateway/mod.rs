@@ -16,17 +16,18 @@ use tokio::sync::Notify;
 
 use crate::bus::{Listener, Note};
 use crate::engine::Engine;
+use crate::metrics::{EndedBy, Metrics};
 use crate::settings::Settings;
 
 use connection::Connection;
 use mailbox::Mailbox;
-use socket::SocketOptions;
+use socket::{Ended, SocketOptions};
 
 /// What reaches a connection's task from outside.
 #[derive(Debug, Clone)]
 pub(crate) enum Post {
-    /// From the engine, over the bus.
-    Note(Note),
+    /// From the engine, over the bus, and when it was said.
+    Note(Note, Instant),
     /// The server drains: come back after so many milliseconds; then close 4010.
     Reconnect(u64),
 }
@@ -42,6 +43,7 @@ type Holders = Vec<(u64, Mail)>;
 pub(crate) struct Gateway {
     engine: Arc<Engine>,
     settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
     options: SocketOptions,
     next: AtomicU64,
     open: AtomicUsize,
@@ -56,15 +58,17 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(engine: Arc<Engine>, settings: Arc<Settings>) -> Gateway {
+    pub(crate) fn new(engine: Arc<Engine>, settings: Arc<Settings>, metrics: Arc<Metrics>) -> Gateway {
         let options = SocketOptions {
             max_message_bytes: settings.limits.message_bytes,
             max_outgoing_bytes: settings.limits.outgoing_bytes,
             write_stall: Duration::from_millis(settings.timers.write_stall),
         };
+        metrics.active.with_label_values(&["0"]);
         Gateway {
             engine,
             settings,
+            metrics,
             options,
             next: AtomicU64::new(1),
             open: AtomicUsize::new(0),
@@ -89,6 +93,8 @@ impl Gateway {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mailbox: Mail = Arc::new(Mailbox::new(self.options.max_outgoing_bytes));
         self.open.fetch_add(1, Ordering::Relaxed);
+        self.metrics.opened.inc();
+        self.metrics.active.with_label_values(&["0"]).inc();
         lock(&self.all).insert(id, mailbox.clone());
         if self.is_draining() {
             mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
@@ -98,6 +104,12 @@ impl Gateway {
         let _leave = Leave { gateway: &self, id };
         let ended = socket::serve(stream, early, self.options, mailbox, &mut connection).await;
         tracing::debug!(connection = id, ?ended, "socket ended");
+        let (code, by) = match ended {
+            Ended::ByPeer(code) => (code, EndedBy::Client),
+            Ended::ByUs(code) => (code, EndedBy::Server),
+            Ended::Lost => (castline::protocol::CloseCode::ABNORMAL, EndedBy::Nobody),
+        };
+        self.metrics.ended(code, by, accepted.elapsed());
         connection.ended().await;
     }
 
@@ -168,10 +180,16 @@ impl Gateway {
         }
     }
 
-    fn post_to(&self, player: &Arc<str>, device: &Arc<str>, note: &Note, bytes: usize) {
+    fn post_to(&self, player: &Arc<str>, device: &Arc<str>, note: &Note, at: Instant, bytes: usize) {
         let devices = lock(&self.devices);
         for (_, mailbox) in devices.get(&(player.clone(), device.clone())).into_iter().flatten() {
-            mailbox.post(Post::Note(note.clone()), bytes);
+            self.post(mailbox, Post::Note(note.clone(), at), bytes);
+        }
+    }
+
+    fn post(&self, mailbox: &Mailbox<Post>, post: Post, bytes: usize) {
+        if !mailbox.post(post, bytes) {
+            self.metrics.overflows.inc();
         }
     }
 }
@@ -184,6 +202,7 @@ struct Leave<'a> {
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
         lock(&self.gateway.all).remove(&self.id);
+        self.gateway.metrics.active.with_label_values(&["0"]).dec();
         if self.gateway.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.gateway.emptied.notify_waiters();
         }
@@ -191,19 +210,20 @@ impl Drop for Leave<'_> {
 }
 
 impl Listener for Gateway {
-    fn hear(&self, note: &Note) {
+    fn hear(&self, note: &Note, published: Instant) {
         match note {
             Note::Durable { player, device, message, .. } => {
-                self.post_to(player, device, note, message.payload.len() + 128);
+                self.post_to(player, device, note, published, message.payload.len() + 128);
             }
-            Note::Fence { player, device, .. } => self.post_to(player, device, note, 0),
+            Note::Fence { player, device, .. } => self.post_to(player, device, note, published, 0),
             Note::Everyone { payload, .. } => {
                 // A connection that is not authenticated throws it away.
                 for mailbox in lock(&self.all).values() {
-                    mailbox.post(Post::Note(note.clone()), payload.len() + 128);
+                    self.post(mailbox, Post::Note(note.clone(), published), payload.len() + 128);
                 }
             }
         }
+        self.metrics.heard(published);
     }
 }
 

@@ -54,12 +54,20 @@ pub enum Flow {
 #[derive(Debug, Default)]
 pub struct Outbox {
     messages: Vec<Message>,
+    /// When the messages whose way is timed were made.
+    made: Vec<Instant>,
 }
 
 impl Outbox {
     /// A text message.
     pub fn text(&mut self, text: impl Into<Utf8Bytes>) {
         self.messages.push(Message::Text(text.into()));
+    }
+
+    /// A text message made at `made`: [`Handler::written`] is told when its last byte has gone.
+    pub fn timed(&mut self, text: impl Into<Utf8Bytes>, made: Instant) {
+        self.text(text);
+        self.made.push(made);
     }
 
     /// A binary message.
@@ -99,6 +107,12 @@ pub trait Handler: Send {
     /// The deadline has passed.
     fn timer(&mut self, now: Instant, out: &mut Outbox) -> Flow;
 
+    /// The messages made at these moments ([`Outbox::timed`]) have gone to the stream, to their last byte.
+    fn written(&mut self, _made: &[Instant]) {}
+
+    /// The peer is too slow, and is closed for it: it took nothing for too long, or too much waited.
+    fn too_slow(&mut self, _stalled: bool) {}
+
     /// The longest message now, if that is less than the option says.
     fn max_message_bytes(&self) -> Option<usize> {
         None
@@ -108,8 +122,8 @@ pub trait Handler: Send {
 /// How a socket ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The peer closed.
-    ByPeer,
+    /// The peer closed, with this code; 1005 where it gave none.
+    ByPeer(u16),
     /// We closed, with this code.
     ByUs(u16),
     /// It broke.
@@ -190,6 +204,9 @@ where
         dirty: false,
         stalled: None,
         stall_began: false,
+        made: Vec::new(),
+        gone: false,
+        farewell: None,
     };
     let mut out = Outbox::default();
     handler.opened(&mut out);
@@ -202,7 +219,10 @@ where
         }
         match flow {
             Flow::Continue if socket.waiting() <= options.max_outgoing_bytes => {}
-            Flow::Continue => return Box::pin(close(socket, SLOW_CONSUMER)).await,
+            Flow::Continue => {
+                handler.too_slow(false);
+                return Box::pin(close(socket, SLOW_CONSUMER)).await;
+            }
             Flow::Close(code) => return Box::pin(close(socket, code)).await,
             Flow::Drop => return Ended::Lost,
         }
@@ -213,6 +233,10 @@ where
             }
             if let Poll::Ready(event) = socket.poll(cx) {
                 return Poll::Ready(event);
+            }
+            if std::mem::take(&mut socket.gone) {
+                handler.written(&socket.made);
+                socket.made.clear();
             }
             if std::mem::take(&mut socket.stall_began) {
                 armed = armed.min(Instant::now() + options.write_stall);
@@ -227,17 +251,24 @@ where
             }
             Event::Message(Message::Text(text)) => handler.text(text.as_str(), &mut out).await,
             Event::Message(Message::Binary(bytes)) => handler.binary(&bytes, &mut out),
-            Event::Message(_) => {
+            Event::Message(message) => {
+                if let Message::Close(frame) = message {
+                    socket.farewell = Some(frame.map_or(NO_CODE, |frame| frame.code.into()));
+                }
                 handler.control();
                 Flow::Continue
             }
             Event::Mail(Mail::Item(note)) => handler.note(note, &mut out).await,
-            Event::Mail(Mail::Overflow) => Flow::Close(SLOW_CONSUMER),
+            Event::Mail(Mail::Overflow) => {
+                handler.too_slow(false);
+                Flow::Close(SLOW_CONSUMER)
+            }
             Event::Failed(error) => return Box::pin(failed(socket, error)).await,
             Event::Timer => {
                 let now = Instant::now();
                 let flow = match socket.stalled {
                     Some(since) if now.duration_since(since) >= options.write_stall => {
+                        handler.too_slow(true);
                         Flow::Close(SLOW_CONSUMER)
                     }
                     _ => handler.timer(now, &mut out),
@@ -260,6 +291,8 @@ where
 
 const TOO_LARGE: u16 = castline::protocol::CloseCode::TOO_LARGE;
 const SLOW_CONSUMER: u16 = castline::protocol::CloseCode::SLOW_CONSUMER;
+/// A close frame without a code.
+const NO_CODE: u16 = 1005;
 
 struct Socket<S> {
     web: WebSocket<Polled<S>>,
@@ -270,11 +303,18 @@ struct Socket<S> {
     /// Since when the stream has taken nothing, though there is something to write.
     stalled: Option<Instant>,
     stall_began: bool,
+    /// Timed messages that are framed and not yet gone.
+    made: Vec<Instant>,
+    /// They are gone.
+    gone: bool,
+    /// The code of the peer's close frame, once it has come.
+    farewell: Option<u16>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Frames what is in the outbox. Writing waits until there is nothing more to read.
     fn queue(&mut self, out: &mut Outbox) -> Result<(), Error> {
+        self.made.append(&mut out.made);
         for message in out.messages.drain(..) {
             self.framed += message.len() + 10;
             self.dirty = true;
@@ -314,6 +354,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 Ok(()) => {
                     self.dirty = false;
                     self.framed = 0;
+                    self.gone = !self.made.is_empty();
                     self.web.get_mut().written = 0;
                     if self.stalled.take().is_some() {
                         // Reading was off; look again.
@@ -339,8 +380,12 @@ fn would_block(error: &Error) -> bool {
 
 /// The end after an error: a close frame where the peer broke the rules, nothing where the connection is gone.
 async fn failed<S: AsyncRead + AsyncWrite + Unpin>(socket: Socket<S>, error: Error) -> Ended {
+    // Whoever has said farewell may slam the door.
+    if let Some(code) = socket.farewell {
+        return Ended::ByPeer(code);
+    }
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => Ended::ByPeer,
+        Error::ConnectionClosed | Error::AlreadyClosed => Ended::ByPeer(NO_CODE),
         Error::Capacity(CapacityError::MessageTooLong { .. }) => close(socket, TOO_LARGE).await,
         Error::Utf8(_) => close(socket, castline::protocol::CloseCode::INVALID_TEXT).await,
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::Io(_) => Ended::Lost,

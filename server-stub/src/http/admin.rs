@@ -4,6 +4,7 @@ pub(super) mod audit;
 pub(super) mod campaigns;
 pub(super) mod flags;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use super::{App, Peer, bearer_token};
+use crate::settings::Secret;
 use crate::store::audit::Author;
 
 /// A name by which an operator signs, bytes.
@@ -29,25 +31,40 @@ pub(super) async fn check_key(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if !app.wrong_keys.would_give(&peer.address, Instant::now()) {
+    check(&app, peer.address, request.headers(), &[&app.admin_key])?;
+    let author = author(request.headers(), &peer)?;
+    request.extensions_mut().insert(author);
+    Ok(next.run(request).await)
+}
+
+/// Lets Prometheus pass: with the admin key, with the key for the metrics alone, or with none where the settings say so.
+pub(super) async fn check_metrics_key(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if !app.settings.metrics_open {
+        check(&app, peer.address, request.headers(), &[&app.admin_key, &app.settings.metrics_key])?;
+    }
+    Ok(next.run(request).await)
+}
+
+fn check(app: &App, address: IpAddr, headers: &HeaderMap, keys: &[&Option<Secret>]) -> Result<(), Problem> {
+    if !app.wrong_keys.would_give(&address, Instant::now()) {
         return Err(Problem::rate_limited("wrong admin keys from this address", 6_000));
     }
-    let given = bearer_token(request.headers());
+    let given = bearer_token(headers);
     // Digests are compared: how long that takes tells nothing about the key.
     let same = |a: &str, b: &str| Sha256::digest(a.as_bytes()) == Sha256::digest(b.as_bytes());
-    match (given, &app.admin_key) {
-        (Some(given), Some(key)) if same(given, key.expose()) => {
-            let author = author(request.headers(), &peer)?;
-            request.extensions_mut().insert(author);
-            Ok(next.run(request).await)
-        }
-        (given, _) => {
-            if given.is_some() {
-                let _ = app.wrong_keys.take(peer.address, Instant::now());
-            }
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the admin key is missing or wrong"))
-        }
+    let fits = |key: &Secret| given.is_some_and(|given| same(given, key.expose()));
+    if keys.iter().filter_map(|key| key.as_ref()).any(fits) {
+        return Ok(());
     }
+    if given.is_some() {
+        let _ = app.wrong_keys.take(address, Instant::now());
+    }
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the admin key is missing or wrong"))
 }
 
 /// Who signs the change: the header `castline-actor`, by the word of whoever holds the key.

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::problem::Problem;
 use super::{Peer, REQUEST_TIMEOUT};
+use crate::metrics::Metrics;
 use crate::settings::TlsFiles;
 
 /// A short backlog turns the reconnect of a few thousand clients into retransmissions of their SYNs.
@@ -60,6 +61,7 @@ pub(crate) async fn accept(
     router: Router,
     tls: Option<TlsAcceptor>,
     max: usize,
+    metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
@@ -78,6 +80,7 @@ pub(crate) async fn accept(
             }
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
+            metrics.refused_places.inc();
             tracing::warn!(max, "a connection above the limit was refused");
             continue;
         };

@@ -6,6 +6,7 @@ mod experiments;
 mod flags;
 mod form;
 pub(crate) mod listener;
+mod metrics;
 mod ofrep;
 mod openapi;
 mod players;
@@ -27,6 +28,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::{BadToken, Engine};
 use crate::gateway::Gateway;
+use crate::metrics::Metrics;
 use crate::rate::Buckets;
 use crate::settings::{Rate, Secret, Settings};
 
@@ -44,6 +46,7 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Arc<Metrics>,
     admin_key: Option<Secret>,
     /// Wrong admin keys by address.
     wrong_keys: Buckets<IpAddr>,
@@ -54,9 +57,17 @@ impl App {
         engine: Arc<Engine>,
         gateway: Arc<Gateway>,
         settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
         admin_key: Option<Secret>,
     ) -> App {
-        App { engine, gateway, settings, admin_key, wrong_keys: Buckets::new(Rate::per_minute(10.0)) }
+        App {
+            engine,
+            gateway,
+            settings,
+            metrics,
+            admin_key,
+            wrong_keys: Buckets::new(Rate::per_minute(10.0)),
+        }
     }
 
     /// The player of the request's bearer token; `None` without one.
@@ -83,7 +94,8 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 /// The players' address.
 pub(crate) fn players(app: Arc<App>) -> Router {
     let cors = axum::middleware::from_fn_with_state(app.clone(), cors::add);
-    finished(players_routes(), |router| router.layer(cors)).with_state(app)
+    let count = axum::middleware::from_fn_with_state(app.clone(), metrics::count_players);
+    finished(players_routes(), |router| router.layer(cors).layer(count)).with_state(app)
 }
 
 fn players_routes() -> Routes {
@@ -102,8 +114,13 @@ fn players_routes() -> Routes {
 /// The operators' address.
 pub(crate) fn operators(app: Arc<App>) -> Router {
     let key = axum::middleware::from_fn_with_state(app.clone(), admin::check_key);
-    let routes = behind_the_key().within(|router| router.layer(key)).merge(for_everybody());
-    finished(routes, |router| router).with_state(app)
+    let metrics_key = axum::middleware::from_fn_with_state(app.clone(), admin::check_metrics_key);
+    let count = axum::middleware::from_fn_with_state(app.clone(), metrics::count_operators);
+    let routes = behind_the_key()
+        .within(|router| router.layer(key))
+        .merge(for_prometheus().within(|router| router.layer(metrics_key)))
+        .merge(for_everybody());
+    finished(routes, |router| router.layer(count)).with_state(app)
 }
 
 /// What takes the admin key.
@@ -113,6 +130,11 @@ fn behind_the_key() -> Routes {
         .merge(experiments::routes())
         .merge(admin::campaigns::routes())
         .merge(admin::audit::routes())
+}
+
+/// What takes the key for the metrics too.
+fn for_prometheus() -> Routes {
+    Routes::new().route("/metrics", get(metrics::get))
 }
 
 /// What the operators' address tells whoever asks.
@@ -125,7 +147,7 @@ fn for_everybody() -> Routes {
 
 #[cfg(test)]
 fn operators_routes() -> Routes {
-    behind_the_key().merge(for_everybody())
+    behind_the_key().merge(for_prometheus()).merge(for_everybody())
 }
 
 /// The routes with what holds for every request.

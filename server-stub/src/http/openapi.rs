@@ -19,6 +19,7 @@ const OPERATORS: &[&str] = &[
     include_str!("../../openapi/flags.json"),
     include_str!("../../openapi/campaigns.json"),
     include_str!("../../openapi/experiments.json"),
+    include_str!("../../openapi/pool.json"),
 ];
 const PLAYERS: &[&str] = &[include_str!("../../openapi/players.json")];
 

@@ -81,6 +81,11 @@ impl Store {
         self.writer.run_later(what, job).await;
     }
 
+    /// Jobs that wait for the writer.
+    pub(crate) fn waiting_writes(&self) -> usize {
+        self.writer.waiting()
+    }
+
     /// The readers' pool.
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.readers

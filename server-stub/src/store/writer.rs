@@ -118,6 +118,10 @@ impl Writer {
         self.queue.send(Order::Run(run)).await.map_err(|_| StoreError::Closed)
     }
 
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     pub(crate) async fn close(&self) {
         let (done, finished) = oneshot::channel();
         if self.queue.send(Order::Close(done)).await.is_ok() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 
 pub mod binary;
+pub mod metrics;
 pub mod operator;
 
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@
 
 mod ctest;
 mod header;
+mod npm;
 mod package;
 mod process;
 mod repository;
@@ -36,6 +37,8 @@ enum Chore {
     Ctest(ctest::Arguments),
     /// Build what a studio downloads, and try it
     Package(package::Arguments),
+    /// Build the npm package, or test it in Node.js and Chromium
+    Npm(npm::Arguments),
     /// Install the tools that `test` needs, each at the version that is known to work
     Setup,
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Chore::Ctest(arguments) => ctest::run(&arguments),
         Chore::Header(arguments) => header::run(&arguments),
         Chore::Package(arguments) => package::run(&arguments),
+        Chore::Npm(arguments) => npm::run(&arguments),
         Chore::Setup => setup::run(),
     };
     match result {

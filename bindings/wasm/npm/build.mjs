@@ -1,0 +1,55 @@
+// Makes `dist` from `src` and from `generated`, which `cargo xtask npm` filled. Minified: what the size budget counts is what is shipped.
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import esbuild from 'esbuild';
+
+process.chdir(import.meta.dirname);
+const bin = (name) => join('node_modules/.bin', name);
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+rmSync('dist', { recursive: true, force: true });
+mkdirSync('dist');
+
+const wasm = 'dist/castline_bg.wasm';
+// All of the features are on by default in every browser since 2021.
+const features = ['--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals',
+  '--enable-reference-types', '--enable-multivalue'];
+execFileSync(bin('wasm-opt'), ['-Oz', ...features, '--strip-debug', '--strip-producers', 'generated/castline_bg.wasm', '-o', wasm]);
+
+const sha256 = createHash('sha256').update(readFileSync(wasm)).digest('hex');
+writeFileSync('src/provenance.ts', `// Written by build.mjs.
+
+/** The package's version. */
+export const version: string = '${version}';
+/** SHA-256 of \`castline_bg.wasm\`, to check a copy that is served from elsewhere. */
+export const wasmSha256: string = '${sha256}';
+`);
+
+// The generated module has its declarations under another name.
+const declared = readFileSync('generated/castline.d.ts', 'utf8');
+writeFileSync('generated/castline_bg.d.ts', `${declared}\nexport function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n`);
+
+execFileSync(bin('tsc'), ['--project', 'tsconfig.json'], { stdio: 'inherit' });
+
+await esbuild.build({
+  absWorkingDir: import.meta.dirname,
+  entryPoints: ['src/index.ts', 'src/telegram.ts'],
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  chunkNames: 'core',
+  format: 'esm',
+  target: 'es2022',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+});
+// What no entry's declarations lead to stays at home.
+const published = new Set(['index', 'telegram', 'connect', 'error', 'provenance', 'types']);
+for (const file of readdirSync('dist')) {
+  if (file.endsWith('.d.ts') && !published.has(file.slice(0, -5))) rmSync(join('dist', file));
+}
+for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join('../../..', licence), licence);

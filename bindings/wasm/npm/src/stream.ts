@@ -1,0 +1,44 @@
+import type { CastlineEvent } from './types.js';
+
+/** As many as the core's own queue. */
+const MAX = 256;
+
+/** The events from now on, for one `for await`. */
+export class Stream implements AsyncIterableIterator<CastlineEvent> {
+  private readonly buffer: CastlineEvent[] = [];
+  private readonly waiting: ((result: IteratorResult<CastlineEvent>) => void)[] = [];
+  private ended = false;
+
+  constructor(private readonly onEnd: (stream: Stream) => void) {}
+
+  push(event: CastlineEvent): void {
+    const next = this.waiting.shift();
+    if (next) return next({ value: event, done: false });
+    this.buffer.push(event);
+    if (this.buffer.length > MAX) this.buffer.shift();
+  }
+
+  /** What is buffered still comes. */
+  end(): void {
+    this.ended = true;
+    this.onEnd(this);
+    for (const next of this.waiting.splice(0)) next({ value: undefined, done: true });
+  }
+
+  async next(): Promise<IteratorResult<CastlineEvent>> {
+    const value = this.buffer.shift();
+    if (value) return { value, done: false };
+    if (this.ended) return { value: undefined, done: true };
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  async return(): Promise<IteratorResult<CastlineEvent>> {
+    this.buffer.length = 0;
+    this.end();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

@@ -1,0 +1,56 @@
+// A real castline-server for the tests, on free ports, and what an operator does with it.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const PROGRAM = process.env.CASTLINE_SERVER ?? new URL('../../../../target/debug/castline-server', import.meta.url).pathname;
+
+/** Starts one; `stop` ends it and removes its data. */
+export async function startServer({ port = 0, env = {} } = {}) {
+  const data = mkdtempSync(join(tmpdir(), 'castline-npm-'));
+  const listen = ['--dev', '--data', data, '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--threads', '1'];
+  const child = spawn(PROGRAM, listen, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  const lines = [];
+  const found = {};
+  await new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new Error(`${PROGRAM}: ${error.message}; cargo build -p castline-server`)));
+    child.once('exit', (code) => reject(new Error(`castline-server ended with ${code}\n${lines.join('\n')}`)));
+    createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const [name, address] = line.split(/\s+/);
+      found[name] = address;
+      // The last of its lines.
+      if (name === 'admin') resolve();
+    });
+  });
+  const url = found.players.replace(/^ws/, 'http').replace(/\/ws$/, '');
+  const admin = found.operators;
+  const key = readFileSync(join(data, 'admin.key'), 'utf8').trim();
+  const operate = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const response = await fetch(admin + path, { method, headers, body: body && JSON.stringify(body) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text ? JSON.parse(text) : undefined;
+  };
+  return {
+    url,
+    operate,
+    lines,
+    token: async (playerId) => {
+      const response = await fetch(`${url}/auth/token`, { method: 'POST', body: JSON.stringify({ playerId }) });
+      return (await response.json()).token;
+    },
+    offer: (id, more = {}) => operate('PUT', `/admin/offers/${id}`, { title: 'Starter pack', discount: 60, expiresInSeconds: 3600, ...more }),
+    flag: (name, value) => operate('PUT', `/admin/flags/${name}`, { variants: { control: value }, defaultVariant: 'control' }),
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exited;
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}

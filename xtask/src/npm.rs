@@ -1,0 +1,83 @@
+//! `cargo xtask npm build|test`: the npm package, from the module to the files that are published, and its tests in Node.js and Chromium.
+//! What is built and tested is in `bindings/wasm`; this file knows the order.
+
+use crate::process::{self, CommandLine};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "wasm";
+pub(crate) const PACKAGE: &str = "bindings/wasm/npm";
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum What {
+    /// Fill bindings/wasm/npm/dist
+    Build,
+    /// Build it, and test it in Node.js and Chromium against the real server
+    Test,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    what: What,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    match arguments.what {
+        What::Build => build(),
+        What::Test => test(),
+    }
+}
+
+/// The package's `dist`.
+pub(crate) fn build() -> Result<bool> {
+    if !module()? || !install()? {
+        return Ok(false);
+    }
+    CommandLine::new("node").arg(format!("{PACKAGE}/build.mjs")).run()
+}
+
+/// The module and its JavaScript in the package's `generated`.
+fn module() -> Result<bool> {
+    let made = CommandLine::cargo("build --package castline-wasm")
+        .args(["--profile", PROFILE, "--target", TARGET])
+        .run()?;
+    let module = process::target().join(TARGET).join(PROFILE).join("castline_wasm.wasm");
+    let generated = process::root().join(PACKAGE).join("generated");
+    if generated.exists() {
+        fs::remove_dir_all(&generated).with_context(|| format!("cannot remove {}", generated.display()))?;
+    }
+    Ok(made
+        && CommandLine::cargo("run --quiet --package castline-bindgen --")
+            .arg(module)
+            .arg(generated)
+            .run()?)
+}
+
+/// `npm ci`, unless what is there is what the lock file says.
+fn install() -> Result<bool> {
+    let package: PathBuf = process::root().join(PACKAGE);
+    let lock = fs::read(package.join("package-lock.json")).context("the package has no package-lock.json")?;
+    let stamp = package.join("node_modules/.castline-lock");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(true);
+    }
+    let ci = CommandLine::new("npm").args(["--prefix", PACKAGE, "ci"]).args([
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]);
+    if !ci.run()? {
+        return Ok(false);
+    }
+    fs::write(stamp, lock).context("cannot note what was installed")?;
+    Ok(true)
+}
+
+fn test() -> Result<bool> {
+    if !build()? || !CommandLine::cargo("build --package castline-server").run()? {
+        return Ok(false);
+    }
+    CommandLine::new("npm").args(["--prefix", PACKAGE, "test", "--silent"]).run()
+}

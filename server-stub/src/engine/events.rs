@@ -89,9 +89,9 @@ impl Engine {
                 if let Some(key) = &key
                     && let Some(reply) = keys::recorded(c, key).await?
                 {
-                    return Ok((reply, false));
+                    return Ok((reply, false, Vec::new()));
                 }
-                let mut fell_due = false;
+                let (mut fell_due, mut counted) = (false, Vec::new());
                 let mut accepted = Accepted { rejected: batch.rejected, ..Accepted::default() };
                 for event in &batch.events {
                     if !insert(c, &player, event, &batch.flags, now).await? {
@@ -99,7 +99,11 @@ impl Engine {
                         continue;
                     }
                     accepted.count += 1;
-                    fell_due |= plans.note(c, &player, event, now).await?;
+                    let noted = plans.note(c, &player, event, now).await?;
+                    fell_due |= noted.effect;
+                    if !noted.counts.is_empty() {
+                        counted.push((event.name.clone(), noted.counts));
+                    }
                     if let Some((offer, outcome)) = &event.offer_result {
                         offers::result(c, &player, offer, outcome, now).await?;
                     }
@@ -108,10 +112,11 @@ impl Engine {
                 if let Some(key) = &key {
                     keys::record(c, key, &reply, now).await?;
                 }
-                Ok((reply, fell_due))
+                Ok((reply, fell_due, counted))
             })
         });
-        let (reply, fell_due) = job.await?;
+        let (reply, fell_due, counted) = job.await?;
+        self.known.counted(&whose, &counted);
         if fell_due {
             self.serve_player(&whose).await;
         }

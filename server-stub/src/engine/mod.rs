@@ -25,7 +25,7 @@ use crate::store::sessions::{Backlog, Durable};
 use crate::store::sweep::Ages;
 use crate::store::{Store, StoreError};
 
-use flags::{FlagTable, TraitCache};
+use flags::{FlagTable, KnownCache};
 use offers::{Leases, PlanTable};
 use token::Tokens;
 
@@ -118,6 +118,7 @@ impl From<StoreError> for Failure {
                 Failure::new(Code::IdempotencyMismatch, "the key was used for a request with another body")
             }
             StoreError::Refused(why) => Failure::invalid(why),
+            StoreError::RefusedAt(field, why) => Failure::at(field, why),
             StoreError::Database(_) | StoreError::Closed => {
                 tracing::error!(%error, "the store failed");
                 Failure::new(Code::Internal, "the server could not store this; try again")
@@ -151,7 +152,7 @@ pub(crate) struct Engine {
     bus: Arc<Bus>,
     tokens: Tokens,
     flags: FlagTable,
-    traits: TraitCache,
+    known: KnownCache,
     leases: Leases,
     plans: Arc<PlanTable>,
     /// When the last sweep was, Unix ms.
@@ -183,7 +184,7 @@ impl Engine {
         let engine = Engine {
             tokens: Tokens::new(secret, previous),
             flags: FlagTable::default(),
-            traits: TraitCache::new(Duration::from_millis(settings.timers.flags_cache)),
+            known: KnownCache::new(Duration::from_millis(settings.timers.flags_cache)),
             leases: Leases::default(),
             plans: Arc::default(),
             swept: std::sync::atomic::AtomicI64::new(now),

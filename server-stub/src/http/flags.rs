@@ -62,7 +62,7 @@ pub(super) async fn admit(
     let taken = rates.flags.take(limited, Instant::now());
     taken.map_err(|wait| Problem::rate_limited("flag requests of this player", wait))?;
     if asker.proven {
-        asker.traits = app.engine.traits(&asker.player).await?;
+        asker.known = app.engine.known(&asker.player).await?;
     }
     asker.now = now_ms();
     Ok(asker)

@@ -42,15 +42,7 @@ const ALL: &str =
                           schedule, overrides, prerequisite, updated_at
                    FROM feature_flags ORDER BY flag_name";
 
-/// The version and all flags, as one consistent snapshot.
-pub(crate) async fn load(readers: &SqlitePool) -> Result<(i64, Vec<FlagRow>), StoreError> {
-    let mut tx = readers.begin().await?;
-    let version = version(&mut tx).await?;
-    let rows = sqlx::query_as(ALL).fetch_all(&mut *tx).await?;
-    Ok((version, rows))
-}
-
-/// All flags as the writer sees them.
+/// All flags as this transaction, or this reader, sees them.
 pub(crate) async fn all(c: &mut SqliteConnection) -> Result<Vec<FlagRow>, StoreError> {
     Ok(sqlx::query_as(ALL).fetch_all(c).await?)
 }

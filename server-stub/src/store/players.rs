@@ -13,23 +13,18 @@ pub(crate) async fn traits(
     Ok(rows.bind(player).fetch_all(c).await?)
 }
 
-/// One more event of this name, on its UTC day and in all.
+/// One more event of this name, on its UTC day and in all. Returns what both counts are now, by day; all time is the day -1.
 pub(crate) async fn count_event(
     c: &mut SqliteConnection,
     player: &str,
     name: &str,
     day: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let counts = sqlx::query_as(
         "INSERT INTO player_event_days (user_id, name, day, count) VALUES (?1, ?2, ?3, 1), (?1, ?2, -1, 1)
-         ON CONFLICT DO UPDATE SET count = count + 1",
-    )
-    .bind(player)
-    .bind(name)
-    .bind(day)
-    .execute(c)
-    .await?;
-    Ok(())
+         ON CONFLICT DO UPDATE SET count = count + 1 RETURNING day, count",
+    );
+    Ok(counts.bind(player).bind(name).bind(day).fetch_all(c).await?)
 }
 
 /// Event name, day, count: of the days from `from` on, and the sum of all time under the day -1.

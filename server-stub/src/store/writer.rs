@@ -26,6 +26,8 @@ pub(crate) enum StoreError {
     KeyMismatch,
     /// Refused for what it says; the text is for the caller.
     Refused(String),
+    /// The same for one member, which is named.
+    RefusedAt(&'static str, String),
     /// The database's fault.
     Database(sqlx::Error),
     /// The store is closed.
@@ -38,6 +40,7 @@ impl fmt::Display for StoreError {
             StoreError::Fenced => f.write_str("the session belongs to a newer socket"),
             StoreError::KeyMismatch => f.write_str("the idempotency key was used for another request"),
             StoreError::Refused(why) => f.write_str(why),
+            StoreError::RefusedAt(field, why) => write!(f, "{field}: {why}"),
             StoreError::Database(error) => write!(f, "database: {error}"),
             StoreError::Closed => f.write_str("the store is closed"),
         }

@@ -1,6 +1,7 @@
 //! What an operator's change does: checked against what the writer sees, stored with its history in one transaction, in force before
 //! it is answered, and told to every socket. Also how the configuration and the traits get into memory.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,17 +10,18 @@ use castline::protocol::limits::MAX_FLAGS_BYTES;
 use castline::protocol::messages::FlagsChanged;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::configuration::Configuration;
 use super::definition::FlagDefinition;
-use super::traits::Traits;
+use super::known::{Asked, Known, Traits};
 use super::{Wrong, parse_version};
 use crate::bus::Note;
+use crate::engine::segments::{DAY_MS, Segment};
 use crate::engine::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
 use crate::store::flags::{self as table, Change as Recorded, FlagRow};
-use crate::store::{StoreError, traits as trait_table};
+use crate::store::{StoreError, campaigns, players, traits as trait_table};
 
 /// Traits of a player.
 const MAX_TRAITS: usize = 16;
@@ -177,7 +179,7 @@ pub(crate) async fn apply(
     // Checked against what the writer sees, so that two changes at once cannot pass the budget, or close a circle, together.
     let rows = table::all(c).await?;
     let before = rows.iter().find(|row| row.flag_name == name);
-    let mut all = Configuration::of(table::version(c).await?, &rows);
+    let mut all = Configuration::of(table::version(c).await?, &rows, segments(c).await?);
     let checked = match &after {
         Some(definition) => all.set(name, definition.clone()),
         None => all.remove(name),
@@ -206,6 +208,68 @@ pub(crate) async fn apply(
     Ok(Ok(all))
 }
 
+/// The configuration as the store has it, and its rows.
+async fn load(readers: &SqlitePool) -> Result<(Configuration, Vec<FlagRow>), StoreError> {
+    let mut tx = readers.begin().await?;
+    let (version, rows) = (table::version(&mut tx).await?, table::all(&mut tx).await?);
+    Ok((Configuration::of(version, &rows, segments(&mut tx).await?), rows))
+}
+
+/// All segments. A malformed one is as if it were not there.
+async fn segments(c: &mut SqliteConnection) -> Result<BTreeMap<String, Segment>, StoreError> {
+    let rows = campaigns::segments(c).await?;
+    Ok(rows.into_iter().filter_map(|(name, body)| Some((name, serde_json::from_str(&body).ok()?))).collect())
+}
+
+/// A segment was written, in the caller's transaction: if a flag asks for it, this is a new version of the configuration, to be put in
+/// force by [`Engine::enforce`] when the transaction is on disk.
+pub(crate) async fn segment_changed(
+    c: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<Configuration>, StoreError> {
+    let rows = table::all(c).await?;
+    let mut all = Configuration::of(table::version(c).await?, &rows, segments(c).await?);
+    if all.using_segment(name).next().is_none() {
+        return Ok(None);
+    }
+    all.version = table::raise_version(c).await?;
+    Ok(Some(all))
+}
+
+/// A segment is about to be deleted: no flag may ask for it.
+pub(crate) async fn check_segment_unused(c: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+    let rows = table::all(c).await?;
+    let all = Configuration::of(table::version(c).await?, &rows, BTreeMap::new());
+    let using: Vec<String> = all.using_segment(name).map(|flag| format!("{flag:?}")).collect();
+    if using.is_empty() {
+        return Ok(());
+    }
+    let more = if using.len() > 8 { format!(" and {} others", using.len() - 8) } else { String::new() };
+    let why = format!(
+        "{name:?} is asked for by the flags {}{more}; change those first",
+        using[..using.len().min(8)].join(", ")
+    );
+    Err(StoreError::RefusedAt("name", why))
+}
+
+/// Reads what is asked for about a player.
+async fn read_known(readers: &SqlitePool, player: &str, asked: &Asked) -> Result<Known, StoreError> {
+    let mut tx = readers.begin().await?;
+    let mut known = Known::default();
+    if asked.traits {
+        known.traits = trait_table::of(&mut tx, player).await?;
+    }
+    if let Some(days) = asked.events.values().max() {
+        let today = now_ms().div_euclid(DAY_MS);
+        for (name, day, count) in players::event_days(&mut tx, player, today - i64::from(*days)).await? {
+            if asked.events.contains_key(&name) {
+                known.history.entry(name).or_default().push((day, count));
+            }
+        }
+    }
+    Ok(known)
+}
+
 impl Engine {
     /// The flag configuration in force.
     pub(crate) fn configuration(&self) -> Arc<Configuration> {
@@ -214,9 +278,9 @@ impl Engine {
 
     /// Reads the configuration from the store; says so to everybody if it is a newer one.
     pub(crate) async fn reload_flags(&self) -> Result<(), StoreError> {
-        let (version, rows) = table::load(self.store.readers()).await?;
-        let first = self.flags.current().version == 0;
-        if self.flags.replace(Configuration::of(version, &rows)) && !first {
+        let configuration = load(self.store.readers()).await?.0;
+        let (version, first) = (configuration.version, self.flags.current().version == 0);
+        if self.flags.replace(configuration) && !first {
             self.announce_flags(version);
         }
         Ok(())
@@ -275,8 +339,7 @@ impl Engine {
 
     /// All flags as they are stored.
     pub(crate) async fn list_flags(&self) -> Result<FlagList, Refused> {
-        let (version, rows) = table::load(self.store.readers()).await?;
-        let all = Configuration::of(version, &rows);
+        let (all, rows) = load(self.store.readers()).await?;
         Ok(FlagList {
             version: all.version_text(),
             worst_case_bytes: all.worst_case().bytes,
@@ -287,7 +350,7 @@ impl Engine {
 
     /// One flag as it is stored.
     pub(crate) async fn flag(&self, name: &str) -> Result<FlagView, Refused> {
-        let (_, rows) = table::load(self.store.readers()).await?;
+        let (_, rows) = load(self.store.readers()).await?;
         let row = rows.into_iter().find(|row| row.flag_name == name);
         row.map(FlagView::of).ok_or_else(|| Refused::NotFound(format!("there is no flag {name:?}")))
     }
@@ -309,12 +372,13 @@ impl Engine {
     }
 
     /// What is known of a proven player, as far as any rule asks for it.
-    pub(crate) async fn traits(&self, player: &str) -> Result<Arc<Traits>, Failure> {
-        if !self.configuration().asks_for_traits() {
+    pub(crate) async fn known(&self, player: &str) -> Result<Arc<Known>, Failure> {
+        let asked = self.configuration().asked();
+        if asked.nothing() {
             return Ok(Arc::default());
         }
-        let read = trait_table::read(self.store.readers(), player);
-        Ok(self.traits.get(player, Instant::now(), read).await?)
+        let read = read_known(self.store.readers(), player, &asked);
+        Ok(self.known.get(player, &asked, Instant::now(), read).await?)
     }
 
     /// All that is known of a player, from the store.
@@ -351,7 +415,7 @@ impl Engine {
             })
         });
         job.await?;
-        self.traits.forget(player);
+        self.known.forget(player);
         self.serve_player(player).await;
         Ok(())
     }

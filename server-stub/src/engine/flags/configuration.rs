@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 
 use castline::protocol::encode;
 use castline::protocol::limits::MAX_FLAGS_BYTES;
@@ -12,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::Wrong;
 use super::definition::{Builds, FlagDefinition};
 use super::evaluate::{Asker, Flag, MAX_CHAIN};
-use super::rule::Rule;
+use super::known::Asked;
+use crate::engine::segments::Segment;
 use crate::store::flags::FlagRow;
 
 /// Flags in all, those of other builds included.
@@ -25,6 +27,10 @@ const FRAME: &str = r#"{"version":"v9007199254740991","flags":{}}"#;
 pub(crate) struct Configuration {
     pub(crate) version: i64,
     flags: BTreeMap<String, Flag>,
+    /// As they were when this version was made; those that no flag asks for may have changed since.
+    pub(super) segments: BTreeMap<String, Segment>,
+    /// What the rules ask of the server; made when it is first wanted.
+    asked: OnceLock<Arc<Asked>>,
 }
 
 /// A finished answer.
@@ -46,7 +52,7 @@ pub(crate) struct Evaluated<'a> {
 
 impl Configuration {
     /// Reads rows. A malformed one spoils that flag alone.
-    pub(crate) fn of(version: i64, rows: &[FlagRow]) -> Configuration {
+    pub(crate) fn of(version: i64, rows: &[FlagRow], segments: BTreeMap<String, Segment>) -> Configuration {
         let mut flags = BTreeMap::new();
         for row in rows {
             match FlagDefinition::from_row(row).and_then(|definition| Flag::new(&row.flag_name, definition)) {
@@ -54,7 +60,7 @@ impl Configuration {
                 Err(wrong) => tracing::error!(flag = row.flag_name, %wrong, "a malformed flag is left out"),
             }
         }
-        Configuration { version, flags }
+        Configuration { version, flags, segments, asked: OnceLock::new() }
     }
 
     /// `v17`.
@@ -67,9 +73,27 @@ impl Configuration {
         self.flags.get(flag).is_some_and(|f| f.definition.variants.contains_key(variant))
     }
 
-    /// Whether any rule asks for what the server knows of players.
-    pub(crate) fn asks_for_traits(&self) -> bool {
-        self.flags.values().flat_map(|flag| &flag.definition.rules).any(Rule::asks_for_traits)
+    /// What the rules ask of what the server knows of players.
+    pub(crate) fn asked(&self) -> Arc<Asked> {
+        let collect = || {
+            let mut asked = Asked::default();
+            for rule in self.flags.values().flat_map(|flag| &flag.definition.rules) {
+                asked.traits |= rule.asks_for_traits();
+                for segment in rule.segments().filter_map(|name| self.segments.get(name)) {
+                    asked.add(&segment.when);
+                }
+            }
+            Arc::new(asked)
+        };
+        self.asked.get_or_init(collect).clone()
+    }
+
+    /// The flags that ask for a segment.
+    pub(crate) fn using_segment<'a>(&'a self, segment: &'a str) -> impl Iterator<Item = &'a str> {
+        let uses = move |flag: &Flag| {
+            flag.definition.rules.iter().any(|rule| rule.segments().any(|name| name == segment))
+        };
+        self.flags.iter().filter(move |(_, flag)| uses(flag)).map(|(name, _)| name.as_str())
     }
 
     /// One flag for whoever asks; `None`: he does not see it.
@@ -114,6 +138,13 @@ impl Configuration {
     /// Adds or replaces a flag, if it is well-formed, fits the others and the budget.
     pub(super) fn set(&mut self, name: &str, definition: FlagDefinition) -> Result<(), Wrong> {
         let flag = Flag::new(name, definition)?;
+        self.asked = OnceLock::new();
+        for (n, rule) in flag.definition.rules.iter().enumerate() {
+            if let Some(unknown) = rule.segments().find(|segment| !self.segments.contains_key(*segment)) {
+                let field = format!("rules[{n}].when[\"segment\"]");
+                return Err(Wrong::new(field, format!("there is no segment {unknown:?}")));
+            }
+        }
         self.check_prerequisite(name, &flag.definition)?;
         self.check_dependents(name, Some(&flag.definition))?;
         let own = flag.longest;
@@ -140,6 +171,7 @@ impl Configuration {
     /// Takes a flag away, if no other builds on it.
     pub(super) fn remove(&mut self, name: &str) -> Result<(), Wrong> {
         self.check_dependents(name, None)?;
+        self.asked = OnceLock::new();
         self.flags.remove(name);
         Ok(())
     }

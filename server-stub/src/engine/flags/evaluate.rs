@@ -9,7 +9,8 @@ use castline::flags::bucketing::{choose, default_weights, enrolled};
 use super::Wrong;
 use super::configuration::Configuration;
 use super::definition::{Builds, FlagDefinition};
-use super::traits::Traits;
+use super::known::Known;
+use crate::engine::segments::{Claim, Condition, Facts, Segment};
 
 /// Flags in a chain of prerequisites, the first one included.
 pub(super) const MAX_CHAIN: usize = 8;
@@ -22,7 +23,7 @@ pub(crate) struct Asker {
     /// What the game says of the player.
     pub(crate) attributes: BTreeMap<String, String>,
     /// What the server knows of him; empty unless `proven`.
-    pub(crate) traits: Arc<Traits>,
+    pub(crate) known: Arc<Known>,
     /// The player is proven by a token.
     pub(crate) proven: bool,
     /// Unix milliseconds.
@@ -37,11 +38,39 @@ impl Asker {
             "build" => return Some(self.build.as_str()).filter(|build| !build.is_empty()),
             _ => match subject.strip_prefix("attr.") {
                 Some(name) => self.attributes.get(name),
-                None => self.traits.get(subject.strip_prefix("trait.")?),
+                None => self.known.traits.get(subject.strip_prefix("trait.")?),
             },
         };
         value.map(String::as_str)
     }
+
+    /// Whether he belongs to a segment. `None`: it cannot be said, for there is no such segment, or it asks for what the server knows and
+    /// he is not proven; so nobody gains by leaving his token out.
+    pub(super) fn belongs(&self, segment: Option<&Segment>) -> Option<bool> {
+        let segment = segment?;
+        (self.proven || !asks_the_server(&segment.when)).then(|| segment.when.holds(self, self.now))
+    }
+}
+
+impl Facts for Asker {
+    fn stated(&self, name: &str) -> Option<&str> {
+        self.known.traits.get(name).map(String::as_str)
+    }
+
+    fn claimed(&self, name: &str) -> Option<Claim<'_>> {
+        self.attributes.get(name).map(|text| Claim::Text(text))
+    }
+
+    fn days(&self, event: &str) -> &[(i64, i64)] {
+        self.known.history.get(event).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a condition asks for what only the server knows.
+fn asks_the_server(condition: &Condition) -> bool {
+    let mut asks = false;
+    condition.visit(&mut |part| asks |= !matches!(part, Condition::Attribute(_)));
+    asks
 }
 
 /// A well-formed flag, ready to be evaluated.
@@ -88,12 +117,12 @@ impl Flag {
         if !flag.enabled || flag.schedule.as_ref().is_some_and(|schedule| !schedule.holds(asker.now)) {
             return (&flag.default_variant, "DISABLED");
         }
-        let Some(prerequisite) = &flag.prerequisite else { return self.target(name, asker) };
+        let Some(prerequisite) = &flag.prerequisite else { return self.target(name, asker, all) };
         // A chain that is too long can only come from a table written by hand; it fails like a prerequisite that is not there.
         let other = if links < MAX_CHAIN { all.variant(&prerequisite.flag, asker, links + 1) } else { None };
         let (variant, reason) = match other {
             Some((variant, _)) if prerequisite.variants.iter().any(|v| v == variant) => {
-                self.target(name, asker)
+                self.target(name, asker, all)
             }
             _ => (flag.default_variant.as_str(), "DEFAULT"),
         };
@@ -102,9 +131,9 @@ impl Flag {
         (variant, if by_override { "OVERRIDE" } else { reason })
     }
 
-    fn target<'a>(&'a self, name: &str, asker: &Asker) -> (&'a str, &'static str) {
+    fn target<'a>(&'a self, name: &str, asker: &Asker, all: &Configuration) -> (&'a str, &'static str) {
         let flag = &self.definition;
-        if let Some(rule) = flag.rules.iter().find(|rule| rule.fits(asker)) {
+        if let Some(rule) = flag.rules.iter().find(|rule| rule.fits(asker, &all.segments)) {
             return (&rule.variant, "TARGETING_MATCH");
         }
         let salt = flag.salt.as_deref().unwrap_or(name);
@@ -186,9 +215,9 @@ mod tests {
             serde_json::from_str(&format!(r#"[{{"when":{when},"variant":"treatment"}}]"#)).unwrap()
         };
         let mut known = asker("ann");
-        known.traits = Arc::new(
-            [("country".to_owned(), "DE".to_owned()), ("spend".to_owned(), "12.5".to_owned())].into(),
-        );
+        let traits =
+            [("country".to_owned(), "DE".to_owned()), ("spend".to_owned(), "12.5".to_owned())].into();
+        known.known = Arc::new(Known { traits, ..Known::default() });
         flag.rules = rule(r#"{"trait.country":["DE","AT"],"trait.spend":{">=":10}}"#);
         assert_eq!(got(&flag, &known).1, "TARGETING_MATCH");
         assert_eq!(got(&flag, &asker("ann")).1, "DEFAULT");
@@ -200,6 +229,54 @@ mod tests {
         assert_eq!(got(&flag, &asker("ann")).1, "TARGETING_MATCH");
         assert_eq!(got(&flag, &asker("bob")).1, "DEFAULT");
         assert_eq!(got(&flag, &Asker { build: "3.0".into(), ..asker("ann") }).1, "DEFAULT");
+    }
+
+    #[test]
+    fn rules_ask_for_segments() {
+        let segment = |when: serde_json::Value| {
+            serde_json::from_value::<Segment>(serde_json::json!({ "when": when })).unwrap()
+        };
+        let mut all = Configuration::default();
+        all.segments = [
+            ("rich", serde_json::json!({"trait": {"name": "spend", "op": ">=", "value": 100}})),
+            ("angler", serde_json::json!({"event": {"name": "fish", "withinDays": 2, "atLeast": 3}})),
+            ("high", serde_json::json!({"attribute": {"name": "level", "op": ">", "value": 9}})),
+            ("not rich", serde_json::json!({"not": {"trait": {"name": "spend", "op": ">=", "value": 100}}})),
+        ]
+        .map(|(name, when)| (name.to_owned(), segment(when)))
+        .into();
+        let matched = |when: &str, asker: &Asker| {
+            let mut flag = price();
+            let rules = format!(r#"[{{"when":{{"segment":{when}}},"variant":"treatment"}}]"#);
+            flag.rules = serde_json::from_str(&rules).unwrap();
+            let flag = Flag::new("price", flag).unwrap();
+            flag.evaluate("price", asker, &all, 1).1 == "TARGETING_MATCH"
+        };
+        let day = 86_400_000;
+        let known = Known {
+            traits: [("spend".to_owned(), "120.5".to_owned())].into(),
+            history: [("fish".to_owned(), vec![(-1, 9), (10, 2), (9, 1)])].into(),
+        };
+        let mut ann = Asker { known: Arc::new(known), proven: true, now: 10 * day, ..asker("ann") };
+        assert!(matched(r#"["rich"]"#, &ann) && matched(r#"{"==":"rich"}"#, &ann));
+        assert!(matched(r#"["none", "angler"]"#, &ann), "one of several will do");
+        assert!(!matched(r#"{"notIn":["rich"]}"#, &ann) && matched(r#"{"notIn":["high","not rich"]}"#, &ann));
+        assert!(!matched(r#"{"in":["rich"],"notIn":["angler"]}"#, &ann), "all operators must hold");
+        ann.now += day;
+        assert!(!matched(r#"["angler"]"#, &ann), "the first of the two days is over");
+        assert!(matched(r#"{"!=":"angler"}"#, &ann));
+        assert!(!matched(r#"["no such"]"#, &ann) && !matched(r#"{"notIn":["no such"]}"#, &ann));
+        // Attributes come as texts, and are compared as numbers with numbers.
+        for (level, expected) in [("10", true), ("9", false), ("ten", false)] {
+            ann.attributes.insert("level".into(), level.into());
+            assert_eq!(matched(r#"["high"]"#, &ann), expected, "{level}");
+        }
+        // Who leaves his token out is in no segment that asks for what the server knows, and not outside of one either.
+        let nobody = Asker { attributes: [("level".into(), "10".into())].into(), ..asker("ann") };
+        for when in [r#"["rich"]"#, r#"["not rich"]"#, r#"{"notIn":["rich"]}"#, r#"{"!=":"angler"}"#] {
+            assert!(!matched(when, &nobody), "{when}");
+        }
+        assert!(matched(r#"["high"]"#, &nobody));
     }
 
     #[test]

@@ -2,28 +2,30 @@
 //!
 //! No request reads the database: the configuration is held here, replaced when an operator changes it, and read anew every
 //! 60 s for changes that another process made. [`definition`] and [`rule`] say what is well-formed, [`evaluate`] who gets what,
-//! [`configuration`] how flags stand to each other, [`traits`] what is known of players, [`changes`] what a change does.
+//! [`configuration`] how flags stand to each other, [`known`] what is known of players, [`changes`] what a change does.
 
 mod changes;
 mod configuration;
 mod definition;
 mod evaluate;
+mod known;
 #[cfg(test)]
 mod properties;
 mod rule;
-mod traits;
 mod version;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub(crate) use changes::{Change, HistoryLine, Refused, apply, version_of};
+pub(crate) use changes::{
+    Change, HistoryLine, Refused, apply, check_segment_unused, segment_changed, version_of,
+};
 pub(crate) use configuration::{Configuration, Evaluated};
 pub(crate) use definition::check_name;
 pub use definition::{FlagDefinition, Prerequisite, Schedule};
 pub(crate) use evaluate::Asker;
+pub(crate) use known::{Known, KnownCache, Traits};
 pub use rule::{Rule, Test};
-pub(crate) use traits::{TraitCache, Traits};
 
 /// What an operator wrote and cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,13 +13,13 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use super::configuration::Configuration;
-use super::{Asker, FlagDefinition};
+use super::{Asker, FlagDefinition, Known};
 
 const TEXTS: [&str; 12] =
     ["", "gold", "2", "2.0", "v2.1.0-beta", "1e3", "-0", "true", "рыба", "🐟", "a\"b\\c", "p1"];
 const BUILDS: [&str; 8] = ["1.0", "2.0.0", ">=2.0", "<2", "^1.2", "~2.0.1", ">=2.1.0-beta", "dev"];
-const SUBJECTS: [&str; 7] =
-    ["player", "build", "attr.tier", "attr.level", "attr.рыба", "trait.country", "trait.spend"];
+const SUBJECTS: [&str; 8] =
+    ["player", "build", "segment", "attr.tier", "attr.level", "attr.рыба", "trait.country", "trait.spend"];
 const REASONS: [&str; 5] = ["DEFAULT", "SPLIT", "TARGETING_MATCH", "DISABLED", "OVERRIDE"];
 
 fn pick<'a>(rng: &mut StdRng, from: &[&'a str]) -> &'a str {
@@ -125,7 +125,7 @@ fn asker(rng: &mut StdRng) -> Asker {
         player: format!("p{}", rng.random_range(0..50)),
         build: pick(rng, &BUILDS).trim_start_matches(['<', '>', '=', '^', '~']).to_owned(),
         attributes,
-        traits: if proven { Arc::new(traits) } else { Arc::default() },
+        known: if proven { Arc::new(Known { traits, ..Known::default() }) } else { Arc::default() },
         proven,
         now: rng.random_range(0..2_000),
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use super::version::{self, VersionRange};
 use super::{Asker, Wrong};
+use crate::engine::segments::Segment;
 
 /// Conditions of a rule.
 const MAX_CONDITIONS: usize = 16;
@@ -23,7 +24,8 @@ const MAX_OPERAND: usize = 1_024;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rule {
-    /// `player`, `build`, `attr.<name>` (what the game says) or `trait.<name>` (what the server knows) → what it must be. All must fit.
+    /// `player`, `build`, `attr.<name>` (what the game says), `trait.<name>` (what the server knows) or `segment` (which it belongs to) →
+    /// what it must be. All must fit.
     pub when: BTreeMap<String, Test>,
     /// The variant then.
     pub variant: String,
@@ -64,8 +66,20 @@ enum Scalar {
 
 impl Rule {
     /// Whether all conditions fit.
-    pub(super) fn fits(&self, asker: &Asker) -> bool {
-        self.when.iter().all(|(subject, test)| test.fits(asker.value(subject), subject == "build"))
+    pub(super) fn fits(&self, asker: &Asker, segments: &BTreeMap<String, Segment>) -> bool {
+        self.when.iter().all(|(subject, test)| match subject.as_str() {
+            "segment" => test.fits_segments(|name| asker.belongs(segments.get(name))),
+            subject => test.fits(asker.value(subject), subject == "build"),
+        })
+    }
+
+    /// The segments that it names.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &str> {
+        let scalars = self.when.get("segment").into_iter().flat_map(|test| &test.0).flat_map(Check::scalars);
+        scalars.filter_map(|scalar| match scalar {
+            Scalar::Text(name) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether a condition asks for what only the server knows.
@@ -86,8 +100,8 @@ impl Rule {
         for (subject, test) in &self.when {
             let at = format!("{field}.when[{subject:?}]");
             let named = subject.strip_prefix("attr.").or_else(|| subject.strip_prefix("trait."));
-            if !matches!(subject.as_str(), "player" | "build") && !named.is_some_and(is_name) {
-                let detail = "a rule may ask for player, build, attr.<name> and trait.<name>";
+            if !matches!(subject.as_str(), "player" | "build" | "segment") && !named.is_some_and(is_name) {
+                let detail = "a rule may ask for player, build, segment, attr.<name> and trait.<name>";
                 return Err(Wrong::new(at, detail));
             }
             test.check(&at, subject)?;
@@ -101,6 +115,21 @@ impl Test {
         self.0.iter().all(|check| check.fits(is, is_build))
     }
 
+    /// To a list of segments one belongs if one belongs to any of them. Where it cannot be said nothing fits, the negations included.
+    fn fits_segments(&self, belongs: impl Fn(&str) -> Option<bool>) -> bool {
+        let is = |wanted: bool| {
+            let belongs = &belongs;
+            move |scalar: &Scalar| matches!(scalar, Scalar::Text(name) if belongs(name) == Some(wanted))
+        };
+        self.0.iter().all(|check| match check {
+            Check::In(list) => list.iter().any(is(true)),
+            Check::Equal(scalar) => is(true)(scalar),
+            Check::NotIn(list) => list.iter().all(is(false)),
+            Check::NotEqual(scalar) => is(false)(scalar),
+            _ => false,
+        })
+    }
+
     fn check(&self, at: &str, subject: &str) -> Result<(), Wrong> {
         if self.0.is_empty() {
             return Err(Wrong::new(at, "no operator; write a list of values or for example {\">=\": 10}"));
@@ -108,6 +137,12 @@ impl Test {
         for check in &self.0 {
             let (word, operand) = check.to_json();
             let at = format!("{at}[{word:?}]");
+            let of_segments =
+                matches!(check, Check::In(_) | Check::NotIn(_) | Check::Equal(_) | Check::NotEqual(_));
+            if subject == "segment" && !of_segments {
+                let detail = format!("{word} cannot be asked of a segment; there are in, notIn, == and !=");
+                return Err(Wrong::new(at, detail));
+            }
             for scalar in check.scalars() {
                 match scalar {
                     Scalar::Text(text) if text.len() > MAX_OPERAND => {
@@ -118,7 +153,13 @@ impl Test {
                         let detail = format!("{text:?} is no player: 1 to 64 of A-Z a-z 0-9 _ . : -");
                         return Err(Wrong::new(at, detail));
                     }
-                    Scalar::Number(_) | Scalar::Bool(_) if matches!(subject, "player" | "build") => {
+                    Scalar::Text(text) if subject == "segment" && !is_name(text) => {
+                        let detail = format!("{} bytes; a segment's name is 1 to 128", text.len());
+                        return Err(Wrong::new(at, detail));
+                    }
+                    Scalar::Number(_) | Scalar::Bool(_)
+                        if matches!(subject, "player" | "build" | "segment") =>
+                    {
                         return Err(Wrong::new(at, format!("{operand} is no text, and {subject} is one")));
                     }
                     _ => {}
@@ -419,6 +460,10 @@ mod tests {
             (r#"{"build":{"range":"from 2"}}"#, "no version range"),
             (r#"{"build":[2]}"#, "is no text"),
             (r#"{"player":["a b"]}"#, "\"a b\" is no player"),
+            (r#"{"segment":{"<":"whales"}}"#, r#"rules[0].when["segment"]["<"]: < cannot be asked"#),
+            (r#"{"segment":{"exists":true}}"#, "exists cannot be asked"),
+            (r#"{"segment":[5]}"#, "5] is no text"),
+            (r#"{"segment":[""]}"#, "0 bytes; a segment"),
         ] {
             let error = refused(when);
             assert!(error.contains(said), "{when}: {error}");

@@ -10,6 +10,7 @@ use super::definition::OfferDefinition;
 use super::eligibility::{Check, examine, may_be_shown};
 use super::plan::{Campaign, Plan};
 use super::take::{Break, facts};
+use crate::engine::flags::{Configuration, check_segment_unused, segment_changed};
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
@@ -122,9 +123,12 @@ pub(crate) struct DryRunAnswer {
 }
 
 /// What a change of the plan made of what: JSON.
+#[derive(Default)]
 struct Changed {
     before: Option<String>,
     after: Option<String>,
+    /// The flags that ask for what was changed, to be put in force.
+    flags: Option<Configuration>,
 }
 
 impl Engine {
@@ -147,7 +151,11 @@ impl Engine {
                     return Err(StoreError::Refused(why));
                 }
                 campaigns::put(c, &name, &body, now).await?;
-                Ok(Some(Changed { before: before.map(|row| row.body), after: Some(body) }))
+                Ok(Some(Changed {
+                    before: before.map(|row| row.body),
+                    after: Some(body),
+                    ..Changed::default()
+                }))
             })
         })
         .await?;
@@ -190,19 +198,23 @@ impl Engine {
         let (plans, subject, now) = (self.plans.clone(), subject.to_owned(), now_ms());
         let job = self.store.write(move |c| {
             Box::pin(async move {
-                let Some(changed) = job(c).await? else { return Ok(false) };
+                let Some(changed) = job(c).await? else { return Ok(None) };
                 let plan = Plan::of(0, &campaigns::all(c).await?, &campaigns::segments(c).await?);
                 players::count_only(c, plan.counted().iter().map(String::as_str)).await?;
                 let (before, after) = (changed.before.as_deref(), changed.after.as_deref());
                 let change = audit::Change { action, subject: &subject, before, after };
                 audit::record(c, &author, change, now).await?;
-                Ok(true)
+                Ok(Some(changed.flags))
             })
         });
         let done = job.await?;
         let mut reader = self.store.readers().acquire().await?;
         plans.seen_by(&mut reader).await?;
-        Ok(done)
+        let found = done.is_some();
+        if let Some(configuration) = done.flatten() {
+            self.enforce(configuration);
+        }
+        Ok(found)
     }
 
     /// Switches a campaign off; what players have stays theirs.
@@ -216,7 +228,7 @@ impl Engine {
                     let definition = OfferDefinition { enabled: false, ..campaign.definition };
                     let after = encode(&definition);
                     campaigns::put(c, &name, &after, now).await?;
-                    Ok(Some(Changed { before: Some(row.body), after: Some(after) }))
+                    Ok(Some(Changed { before: Some(row.body), after: Some(after), ..Changed::default() }))
                 })
             })
             .await?;
@@ -231,7 +243,7 @@ impl Engine {
                 Box::pin(async move {
                     let before = campaigns::get(c, &name).await?.map(|row| row.body);
                     let gone = campaigns::delete(c, &name).await?;
-                    Ok(gone.then_some(Changed { before, after: None }))
+                    Ok(gone.then_some(Changed { before, ..Changed::default() }))
                 })
             })
             .await?;
@@ -345,7 +357,8 @@ impl Engine {
                 }
                 let before = known.into_iter().find(|(n, _)| *n == subject).map(|(_, body)| body);
                 campaigns::put_segment(c, &subject, &body, now).await?;
-                Ok(Some(Changed { before, after: Some(body) }))
+                let flags = segment_changed(c, &subject).await?;
+                Ok(Some(Changed { before, after: Some(body), flags }))
             })
         })
         .await?;
@@ -359,7 +372,7 @@ impl Engine {
         Ok(self.plans.seen_by(&mut reader).await?.segments.clone())
     }
 
-    /// Deletes a segment. Campaigns that refer to it reach nobody by it any more.
+    /// Deletes a segment that no flag asks for. Campaigns that refer to it reach nobody by it any more.
     pub(crate) async fn delete_segment(&self, name: &str, author: Author) -> Result<(), Refused> {
         let subject = name.to_owned();
         let found = self
@@ -367,8 +380,9 @@ impl Engine {
                 Box::pin(async move {
                     let known = campaigns::segments(c).await?;
                     let before = known.into_iter().find(|(n, _)| *n == subject).map(|(_, body)| body);
+                    check_segment_unused(c, &subject).await?;
                     let gone = campaigns::delete_segment(c, &subject).await?;
-                    Ok(gone.then_some(Changed { before, after: None }))
+                    Ok(gone.then_some(Changed { before, ..Changed::default() }))
                 })
             })
             .await?;

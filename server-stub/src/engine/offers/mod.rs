@@ -33,6 +33,7 @@ use super::{Engine, Failure, now_ms};
 use crate::store::StoreError;
 use crate::store::events::NewEvent;
 use take::Break;
+use triggers::Noted;
 
 /// Offers in one lease at most.
 const MAX_OFFERS: u32 = 5;
@@ -73,14 +74,14 @@ impl Engine {
 }
 
 impl PlanTable {
-    /// Notes a new analytics event, in the transaction that stores it. `true`: an offer may have fallen due.
+    /// Notes a new analytics event, in the transaction that stores it.
     pub(super) async fn note(
         &self,
         c: &mut SqliteConnection,
         player: &str,
         event: &NewEvent,
         now: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Noted, StoreError> {
         let plan = self.seen_by(c).await?;
         triggers::note(c, &plan, player, event, now).await
     }

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::eligibility::{Copies, Facts, examine, may_be_shown};
 use super::plan::{Campaign, Plan};
-use crate::engine::flags::{Asker, Configuration};
+use crate::engine::flags::{Asker, Configuration, Known};
 use crate::engine::segments::{DAY_MS, MAX_DAYS};
 use crate::store::events::{NewEvent, insert};
 use crate::store::offers::{self, NewCopy};
@@ -96,7 +96,10 @@ fn asker(at: &Break, build: String, facts: &Facts) -> Asker {
         player: at.player.clone(),
         build,
         attributes: at.context.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-        traits: std::sync::Arc::new(facts.profile.traits.clone()),
+        known: std::sync::Arc::new(Known {
+            traits: facts.profile.traits.clone(),
+            history: facts.profile.history.clone(),
+        }),
         proven: true,
         now: at.now,
     }

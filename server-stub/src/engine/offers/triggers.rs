@@ -10,18 +10,28 @@ use crate::engine::segments::DAY_MS;
 use crate::store::events::NewEvent;
 use crate::store::{StoreError, campaigns, players};
 
-/// Notes a new event. `true`: an offer may have fallen due.
+/// What a new event came to.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// An offer may have fallen due.
+    pub(crate) effect: bool,
+    /// How often the player's events of this name have come now, by UTC day; all time is the day -1. Empty: nobody asks.
+    pub(crate) counts: Vec<(i64, i64)>,
+}
+
+/// Notes a new event.
 pub(super) async fn note(
     c: &mut SqliteConnection,
     plan: &Plan,
     player: &str,
     event: &NewEvent,
     now: i64,
-) -> Result<bool, StoreError> {
-    let mut effect = false;
+) -> Result<Noted, StoreError> {
+    let mut noted = Noted::default();
     if plan.counts(&event.name) {
-        players::count_event(c, player, &event.name, event.happened_at.div_euclid(DAY_MS)).await?;
-        effect = true;
+        let day = event.happened_at.div_euclid(DAY_MS);
+        noted.counts = players::count_event(c, player, &event.name, day).await?;
+        noted.effect = true;
     }
     let mut props: Option<Value> = None;
     for campaign in plan.triggered_by(&event.name) {
@@ -39,10 +49,10 @@ pub(super) async fn note(
         let until = last.saturating_add(trigger.due_for_seconds * 1000);
         if until > now {
             campaigns::set_due(c, player, &campaign.id, until).await?;
-            effect = true;
+            noted.effect = true;
         }
     }
-    Ok(effect)
+    Ok(noted)
 }
 
 /// Counts the event; when that is enough, returns the time of the last one and begins anew.

@@ -121,6 +121,37 @@ pub(crate) struct Profile {
     pub(crate) history: HashMap<String, Vec<(i64, i64)>>,
 }
 
+/// What a condition asks about a player.
+pub(crate) trait Facts {
+    /// What the game's backend says, as text: a number is written as JSON writes it.
+    fn stated(&self, name: &str) -> Option<&str>;
+    /// What the game says.
+    fn claimed(&self, name: &str) -> Option<Claim<'_>>;
+    /// When events of a name came, and how many: (UTC day number, count); the day -1 holds the sum of all time.
+    fn days(&self, event: &str) -> &[(i64, i64)];
+}
+
+/// What the game says of a player: over the socket with its kind, in a query as text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Claim<'a> {
+    Value(&'a Value),
+    Text(&'a str),
+}
+
+impl Facts for Profile {
+    fn stated(&self, name: &str) -> Option<&str> {
+        self.traits.get(name).map(String::as_str)
+    }
+
+    fn claimed(&self, name: &str) -> Option<Claim<'_>> {
+        self.attributes.get(name).map(Claim::Value)
+    }
+
+    fn days(&self, event: &str) -> &[(i64, i64)] {
+        self.history.get(event).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// What is wrong with a definition: the member, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -181,25 +212,37 @@ impl Condition {
     }
 
     /// Whether it holds. `now` is Unix ms.
-    pub(crate) fn holds(&self, profile: &Profile, now: i64) -> bool {
+    pub(crate) fn holds(&self, facts: &impl Facts, now: i64) -> bool {
         match self {
-            Condition::All(list) => list.iter().all(|c| c.holds(profile, now)),
-            Condition::Any(list) => list.iter().any(|c| c.holds(profile, now)),
-            Condition::Not(inner) => !inner.holds(profile, now),
-            Condition::Trait(comparison) => comparison.holds_text(profile.traits.get(&comparison.name)),
-            Condition::Attribute(comparison) => comparison.holds(profile.attributes.get(&comparison.name)),
-            Condition::Event(history) => history.holds(profile.history.get(&history.name), now),
+            Condition::All(list) => list.iter().all(|c| c.holds(facts, now)),
+            Condition::Any(list) => list.iter().any(|c| c.holds(facts, now)),
+            Condition::Not(inner) => !inner.holds(facts, now),
+            Condition::Trait(comparison) => comparison.holds_text(facts.stated(&comparison.name)),
+            Condition::Attribute(comparison) => match facts.claimed(&comparison.name) {
+                Some(Claim::Text(text)) => comparison.holds_text(Some(text)),
+                Some(Claim::Value(value)) => comparison.holds(Some(value)),
+                None => comparison.holds(None),
+            },
+            Condition::Event(history) => history.holds(facts.days(&history.name), now),
+        }
+    }
+
+    /// The conditions that are no combination of others.
+    pub(crate) fn visit<'a>(&'a self, each: &mut impl FnMut(&'a Condition)) {
+        match self {
+            Condition::All(list) | Condition::Any(list) => list.iter().for_each(|c| c.visit(each)),
+            Condition::Not(inner) => inner.visit(each),
+            Condition::Trait(_) | Condition::Attribute(_) | Condition::Event(_) => each(self),
         }
     }
 
     /// The event names whose history it asks for.
     pub(crate) fn events<'a>(&'a self, into: &mut Vec<&'a str>) {
-        match self {
-            Condition::All(list) | Condition::Any(list) => list.iter().for_each(|c| c.events(into)),
-            Condition::Not(inner) => inner.events(into),
-            Condition::Event(history) => into.push(&history.name),
-            Condition::Trait(_) | Condition::Attribute(_) => {}
-        }
+        self.visit(&mut |condition| {
+            if let Condition::Event(history) = condition {
+                into.push(&history.name);
+            }
+        });
     }
 }
 
@@ -231,16 +274,16 @@ impl Comparison {
     }
 
     /// The same for a text, read as the kind that it is compared with.
-    fn holds_text(&self, actual: Option<&String>) -> bool {
+    fn holds_text(&self, actual: Option<&str>) -> bool {
         let sample = match &self.value {
             Value::Array(list) => list.first(),
             other => Some(other),
         };
         let read = actual.map(|text| match sample {
             Some(Value::Number(_) | Value::Bool(_)) if self.op != Op::Exists => {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
             }
-            _ => Value::String(text.clone()),
+            _ => Value::String(text.to_owned()),
         });
         self.holds(read.as_ref())
     }
@@ -281,8 +324,7 @@ fn order(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
 }
 
 impl History {
-    fn holds(&self, days: Option<&Vec<(i64, i64)>>, now: i64) -> bool {
-        let days = days.map_or(&[][..], Vec::as_slice);
+    fn holds(&self, days: &[(i64, i64)], now: i64) -> bool {
         let count: i64 = match self.within_days {
             None => days.iter().filter(|(day, _)| *day == -1).map(|(_, n)| n).sum(),
             Some(within) => {

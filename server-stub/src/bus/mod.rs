@@ -31,6 +31,11 @@ pub(crate) enum Note {
         /// The epoch that holds the session now.
         epoch: i64,
     },
+    /// The player may not play any more: close 4503, on every device.
+    Banned {
+        /// Who.
+        player: Arc<str>,
+    },
     /// For every authenticated connection; not durable.
     Everyone {
         /// `flags_changed` or `system_announcement`, on channel `system`.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use castline::protocol::messages::{Authenticate, Authenticated};
 use castline::protocol::{encode, is_name, is_player_id};
 
-use super::{Engine, Failure, Who, now_ms};
+use super::{BadToken, Engine, Failure, Who, now_ms};
 use crate::bus::Note;
 use crate::store::sessions::{Durable, LoginAsk, login};
 
@@ -15,6 +15,8 @@ use crate::store::sessions::{Durable, LoginAsk, login};
 pub(crate) enum Refusal {
     /// `auth_failed` with this reason, then close 4001.
     Token(&'static str),
+    /// Close 4503.
+    Banned,
     /// An `error`; the socket may try again.
     Failure(Failure),
 }
@@ -34,7 +36,10 @@ pub(crate) struct Session {
 impl Engine {
     /// Checks the token. Fast, and without effect.
     pub(crate) fn identify(&self, ask: &Authenticate<'_>) -> Result<(Arc<str>, Arc<str>), Refusal> {
-        let player = self.check_token(&ask.token).map_err(|bad| Refusal::Token(bad.as_str()))?;
+        let player = self.check_token(&ask.token).map_err(|bad| match bad {
+            BadToken::Banned => Refusal::Banned,
+            bad => Refusal::Token(bad.as_str()),
+        })?;
         if !is_player_id(&ask.device) {
             let why =
                 format!("device is {} bytes; it must be 1 to 64 of A-Z a-z 0-9 _ . : -", ask.device.len());
@@ -61,6 +66,10 @@ impl Engine {
         (player, device): (Arc<str>, Arc<str>),
         ask: &Authenticate<'_>,
     ) -> Result<Session, Failure> {
+        // The socket hears notes by now: a ban is seen here or heard there, whenever it comes.
+        if self.bans.holds(&player, now_ms()) {
+            return Err(Failure::Banned);
+        }
         let job = LoginAsk {
             player: player.to_string(),
             device: device.to_string(),

@@ -2,6 +2,7 @@
 //! HTTP surface ask, the engine answers, and what it has to say unasked goes over the bus.
 
 mod audit;
+mod bans;
 mod events;
 pub mod experiments;
 pub(crate) mod flags;
@@ -25,10 +26,12 @@ use crate::store::sessions::{Backlog, Durable};
 use crate::store::sweep::Ages;
 use crate::store::{Store, StoreError};
 
+use bans::BanList;
 use flags::{FlagTable, KnownCache};
 use offers::{Leases, PlanTable};
 use token::Tokens;
 
+pub(crate) use bans::NewBan;
 pub(crate) use login::{Refusal, Session};
 pub use offers::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub(crate) use offers::{DryRun, Refused as OfferRefused};
@@ -55,6 +58,8 @@ pub(crate) struct Who {
 pub(crate) enum Failure {
     /// The socket's session belongs to a newer socket: nothing was done.
     Fenced,
+    /// The player may not play: close 4503.
+    Banned,
     /// An `error` reply.
     Error {
         /// The word on the wire.
@@ -100,6 +105,7 @@ impl Failure {
     pub(crate) fn reply(&self) -> ErrorReply {
         match self {
             Failure::Fenced => ErrorReply { code: Code::Internal.as_str().into(), ..ErrorReply::default() },
+            Failure::Banned => ErrorReply { code: Code::Forbidden.as_str().into(), ..ErrorReply::default() },
             Failure::Error { code, message, retry_after_ms, .. } => ErrorReply {
                 code: (*code).to_owned(),
                 message: message.clone(),
@@ -151,6 +157,7 @@ pub(crate) struct Engine {
     store: Arc<Store>,
     bus: Arc<Bus>,
     tokens: Tokens,
+    bans: BanList,
     flags: FlagTable,
     known: KnownCache,
     leases: Leases,
@@ -183,6 +190,7 @@ impl Engine {
         let limits = &settings.limits;
         let engine = Engine {
             tokens: Tokens::new(secret, previous),
+            bans: BanList::default(),
             flags: FlagTable::default(),
             known: KnownCache::new(Duration::from_millis(settings.timers.flags_cache)),
             leases: Leases::default(),
@@ -200,12 +208,15 @@ impl Engine {
             settings,
         };
         engine.reload_flags().await?;
+        engine.reload_bans().await?;
         Ok(engine)
     }
 
-    /// The player that a token names.
+    /// The player that a token names, if he may play.
     pub(crate) fn check_token(&self, token: &str) -> Result<String, BadToken> {
-        self.tokens.check(token, now_ms() / 1000)
+        let now = now_ms();
+        let player = self.tokens.check(token, now / 1000)?;
+        if self.bans.holds(&player, now) { Err(BadToken::Banned) } else { Ok(player) }
     }
 
     /// From now on tokens are signed with this key; those of the one before are good as long as it is given.
@@ -311,6 +322,7 @@ impl Engine {
         }
         let before = self.swept.swap(now, std::sync::atomic::Ordering::Relaxed);
         self.serve_begun(before, now, swept.freed).await;
+        self.bans.forget_lapsed(now);
         let at = Instant::now();
         self.ready_rate.forget_full(at);
         let rates = &self.http_rates;

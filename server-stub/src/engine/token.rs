@@ -34,6 +34,8 @@ pub(crate) enum BadToken {
     Invalid,
     /// It names a key that is not in use, or not any more.
     UnknownKey,
+    /// It is good, but its player may not play.
+    Banned,
 }
 
 impl BadToken {
@@ -42,6 +44,7 @@ impl BadToken {
         match self {
             BadToken::Expired => "EXPIRED_TOKEN",
             BadToken::Invalid | BadToken::UnknownKey => "INVALID_TOKEN",
+            BadToken::Banned => "BANNED",
         }
     }
 }

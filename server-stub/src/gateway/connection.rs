@@ -130,6 +130,7 @@ impl Connection {
                 send(&self.gateway, out, re, &AuthFailed { reason: reason.to_owned() });
                 return Flow::Close(CloseCode::AUTH_FAILED);
             }
+            Err(Refusal::Banned) => return Flow::Close(CloseCode::BANNED),
             Err(Refusal::Failure(failure)) => {
                 send_failure(&self.gateway, out, re, &failure);
                 let limited = matches!(failure, Failure::Error { retry_after_ms: Some(_), .. });
@@ -148,6 +149,9 @@ impl Connection {
             }
             Err(failure) => {
                 self.gateway.let_go(&device.0, &device.1, self.id);
+                if failure == Failure::Banned {
+                    return Flow::Close(CloseCode::BANNED);
+                }
                 send_failure(&self.gateway, out, re, &failure);
                 Flow::Continue
             }
@@ -358,6 +362,7 @@ impl Handler for Connection {
         match note {
             Note::Fence { epoch, .. } if epoch > player.who.epoch => Flow::Close(CloseCode::REPLACED),
             Note::Fence { .. } => Flow::Continue,
+            Note::Banned { .. } => Flow::Close(CloseCode::BANNED),
             Note::Durable { epoch, .. } if epoch > player.who.epoch => Flow::Close(CloseCode::REPLACED),
             // Numbered before this socket took over: the replay had it.
             Note::Durable { epoch, .. } if epoch < player.who.epoch => Flow::Continue,

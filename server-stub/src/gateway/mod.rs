@@ -216,6 +216,13 @@ impl Listener for Gateway {
                 self.post_to(player, device, note, published, message.payload.len() + 128);
             }
             Note::Fence { player, device, .. } => self.post_to(player, device, note, published, 0),
+            Note::Banned { player } => {
+                let devices = lock(&self.devices);
+                let his = devices.iter().filter(|((holder, _), _)| holder == player);
+                for (_, mailbox) in his.flat_map(|(_, holders)| holders) {
+                    self.post(mailbox, Post::Note(note.clone(), published), 0);
+                }
+            }
             Note::Everyone { payload, .. } => {
                 // A connection that is not authenticated throws it away.
                 for mailbox in lock(&self.all).values() {

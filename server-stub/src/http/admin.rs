@@ -1,6 +1,7 @@
 //! The operators' requests, behind the admin key.
 
 pub(super) mod audit;
+pub(super) mod bans;
 pub(super) mod campaigns;
 pub(super) mod flags;
 
@@ -11,9 +12,11 @@ use std::time::Instant;
 use axum::Extension;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use castline::protocol::encode;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -92,4 +95,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Author {
             Problem::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "the admin key is missing or wrong")
         })
     }
+}
+
+fn answer<T: Serialize>(body: &T) -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
+        .into_response()
+}
+
+/// It is done, and there is nothing to say about it.
+fn done() -> Response {
+    answer(&std::collections::BTreeMap::<String, ()>::new())
 }

@@ -130,6 +130,7 @@ fn behind_the_key() -> Routes {
         .merge(experiments::routes())
         .merge(admin::campaigns::routes())
         .merge(admin::audit::routes())
+        .merge(admin::bans::routes())
 }
 
 /// What takes the key for the metrics too.

@@ -20,6 +20,7 @@ const OPERATORS: &[&str] = &[
     include_str!("../../openapi/campaigns.json"),
     include_str!("../../openapi/experiments.json"),
     include_str!("../../openapi/pool.json"),
+    include_str!("../../openapi/bans.json"),
 ];
 const PLAYERS: &[&str] = &[include_str!("../../openapi/players.json")];
 

@@ -56,10 +56,15 @@ impl From<BadToken> for Problem {
         let detail = match bad {
             BadToken::Expired => "the token has expired",
             BadToken::Invalid => "the token is missing or not valid",
+            BadToken::Banned => return banned(),
             BadToken::UnknownKey => "the token's kid names a key that is not in use, or not any more",
         };
         Problem::new(StatusCode::UNAUTHORIZED, bad.as_str(), detail)
     }
+}
+
+fn banned() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, BadToken::Banned.as_str(), "this player may not play")
 }
 
 impl From<Failure> for Problem {
@@ -68,6 +73,7 @@ impl From<Failure> for Problem {
             Failure::Fenced => {
                 Problem::new(StatusCode::CONFLICT, Code::Internal.as_str(), "the session has moved on")
             }
+            Failure::Banned => banned(),
             Failure::Error { code, message, retry_after_ms, field } => {
                 let status = match Code::parse(code) {
                     Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,

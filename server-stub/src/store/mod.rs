@@ -6,6 +6,7 @@
 //! The store decides nothing about offers or flags beyond what must be atomic; the engine does.
 
 pub(crate) mod audit;
+pub(crate) mod bans;
 pub(crate) mod campaigns;
 pub(crate) mod copy;
 pub(crate) mod events;

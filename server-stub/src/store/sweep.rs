@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreError, audit, campaigns, offers, sessions};
+use super::{StoreError, audit, bans, campaigns, offers, sessions};
 
 /// How old things may become, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,7 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
         .execute(&mut *c)
         .await?;
     audit::forget(c, now - ages.audit).await?;
+    bans::lapse(c, now).await?;
     players.sort_unstable();
     players.dedup();
     Ok(Swept { players, freed })

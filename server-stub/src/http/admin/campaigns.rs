@@ -1,19 +1,19 @@
 //! `/admin/campaigns`, `/admin/segments` and `/admin/offers`: what operators say about offers, behind the admin key.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use axum::routing::{get, post, put};
-use castline::protocol::{Code, encode};
+use castline::protocol::Code;
 use serde::Serialize;
 
 use super::super::App;
 use super::super::form::{Body, Name, json, name};
 use super::super::problem::Problem;
 use super::super::routes::Routes;
+use super::{answer, done};
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{DryRun, OfferDefinition, OfferRefused};
 use crate::store::audit::Author;
@@ -38,15 +38,6 @@ impl From<OfferRefused> for Problem {
             OfferRefused::Failure(failure) => failure.into(),
         }
     }
-}
-
-fn answer<T: Serialize>(body: &T) -> Response {
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
-        .into_response()
-}
-
-fn done() -> Response {
-    answer(&BTreeMap::<String, ()>::new())
 }
 
 async fn put_campaign(

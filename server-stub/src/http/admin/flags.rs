@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::{get, post};
-use castline::protocol::encode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,6 +16,7 @@ use super::super::flags::check_player;
 use super::super::form::{Body, Name, json, name};
 use super::super::problem::Problem;
 use super::super::routes::Routes;
+use super::answer;
 use crate::engine::flags::{Change, FlagDefinition, HistoryLine, Traits, version_of};
 use crate::store::audit::Author;
 
@@ -30,11 +30,6 @@ pub(in crate::http) fn routes() -> Routes {
         .route("/admin/flags/{name}/history", get(history))
         .route("/admin/flags/{name}/rollback", post(rollback))
         .route("/admin/players/{player}/traits", get(read_traits).put(write_traits))
-}
-
-fn answer<T: Serialize>(body: &T) -> Response {
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
-        .into_response()
 }
 
 fn changed(version: &str) -> Response {

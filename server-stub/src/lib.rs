@@ -23,4 +23,4 @@ pub use engine::flags::{FlagDefinition, Prerequisite, Rule, Schedule, Test};
 pub use engine::segments::{Comparison, Condition, History, Op, Segment};
 pub use engine::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub use server::{RunningServer, Server};
-pub use settings::{Limits, Log, LogFormat, Rate, Secret, Settings, Timers, TlsFiles};
+pub use settings::{Alerts, Limits, Log, LogFormat, Rate, Secret, Settings, Timers, TlsFiles};

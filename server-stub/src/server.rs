@@ -254,9 +254,10 @@ impl Parts {
         let bus = Arc::new(Bus::default());
         let metrics = Arc::new(Metrics::new()?);
         let keys = (&secrets.jwt, settings.jwt_previous_secret.as_ref());
-        let engine = Engine::start(store.clone(), bus.clone(), keys, settings.clone()).await?;
+        let (engine, interrupted) = Engine::start(store.clone(), bus.clone(), keys, settings.clone()).await?;
         let engine = Arc::new(engine);
         let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone(), metrics.clone()));
+        gateway.interrupted(&interrupted);
         bus.listen(gateway.clone());
         let app = Arc::new(App::new(
             engine.clone(),
@@ -279,6 +280,8 @@ impl Parts {
         ));
         tokio::spawn(listener::accept(operators, http::operators(app), None, 256, metrics, stopped.clone()));
         tokio::spawn(record_days(engine.clone(), stopped.clone()));
+        let period = Duration::from_millis(settings.timers.pool_period);
+        tokio::spawn(record_pool(gateway.clone(), engine.clone(), period, stopped.clone()));
         tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
         Ok(Parts { addresses, engine, gateway, store, stop, settings })
     }
@@ -339,6 +342,34 @@ async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Re
             }
             if let Err(error) = engine.reload_bans().await {
                 tracing::error!(%error, "the bans could not be read anew");
+            }
+        }
+    }
+}
+
+/// A line about the pool every ten seconds.
+async fn record_pool(
+    gateway: Arc<Gateway>,
+    engine: Arc<Engine>,
+    period: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = listener::stopped(&mut stop) => return,
+        }
+        let (sample, turn) = gateway.sum_up();
+        engine.record_pool(&sample).await;
+        if let Some(turn) = turn {
+            let (rate, devices) = (turn.share.rate, turn.share.devices);
+            if turn.firing {
+                tracing::warn!(rate, devices, "the reconnect rate is an alarm");
+            } else {
+                tracing::info!(rate, devices, "the reconnect rate is no alarm any more");
             }
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use castline::protocol::limits;
 
-use crate::config::Bound::{self, Any, Bytes, Characters, Count, Ms, Origin};
+use crate::config::Bound::{self, Any, Bytes, Characters, Count, Ms, Origin, Real};
 use crate::config::{ConfigError, Item, Section, join, settings};
 
 const HOUR: u64 = 3_600_000;
@@ -43,6 +43,9 @@ settings! {
         section
         /// Speak TLS on the players' address.
         tls: Option<TlsFiles>;
+        section
+        /// When operators are called.
+        alerts: Alerts;
         section
         /// What is written to the log.
         log: Log;
@@ -120,6 +123,12 @@ impl Settings {
             found.push(format!(
                 "timers.drain_min: {} ms is more than timers.drain_max, {} ms",
                 timers.drain_min, timers.drain_max
+            ));
+        }
+        if self.alerts.reconnect_below > self.alerts.reconnect_above {
+            found.push(format!(
+                "alerts.reconnect_below: {} is more than alerts.reconnect_above, {}: the alert would end as it begins",
+                self.alerts.reconnect_below, self.alerts.reconnect_above
             ));
         }
         if timers.heartbeat >= timers.dead_after {
@@ -237,12 +246,30 @@ settings! {
         event_id_keep: u64 = 7 * 24 * 3_600_000, Ms(10, LONGEST);
         /// A line of the audit table is kept this long.
         audit_keep: u64 = 365 * DAY, Ms(10, 10 * LONGEST);
+        /// How often a line about the pool is written.
+        pool_period: u64 = 10_000, Ms(10, HOUR);
+        /// Such a line is kept this long.
+        pool_keep: u64 = 30 * DAY, Ms(10, 10 * LONGEST);
+        /// The reconnect rate is of the devices that were connected within this time.
+        reconnect_window: u64 = 300_000, Ms(10, DAY);
         /// `spreadMs` of `flags_changed`.
         flags_spread: u64 = 10_000, Ms(0, HOUR);
         /// The flag configuration is read anew after this, for changes that another process made.
         flags_cache: u64 = 60_000, Ms(10, DAY);
         /// Life of a token from `POST /auth/token`.
         token_life: u64 = 300_000, Ms(1_000, LONGEST);
+    }
+}
+
+settings! {
+    /// When operators are called, and how.
+    pub struct Alerts {
+        /// The alert begins when the reconnect rate is above this share …
+        reconnect_above: f64 = 0.05, Real(0.0, 1.0);
+        /// … and ends when it is below this one.
+        reconnect_below: f64 = 0.025, Real(0.0, 1.0);
+        /// With fewer devices in `timers.reconnect_window` it does not begin: one player's bad network is no incident.
+        min_devices: u32 = 50, Count(1, 1_000_000);
     }
 }
 

@@ -20,7 +20,6 @@ pub(crate) enum Bound {
     /// A whole number, both ends included.
     Count(u64, u64),
     /// A number with a fraction, both ends included.
-    #[allow(dead_code, reason = "no setting of today is a share")]
     Real(f64, f64),
     /// A secret's least length in bytes.
     Bytes(usize),

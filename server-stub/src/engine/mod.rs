@@ -8,6 +8,7 @@ pub mod experiments;
 pub(crate) mod flags;
 mod login;
 mod offers;
+mod pool;
 pub(crate) mod segments;
 mod token;
 pub(crate) mod trials;
@@ -179,14 +180,15 @@ pub(crate) struct HttpRates {
 }
 
 impl Engine {
+    /// Also returns the players and devices whose sockets were open when the process before this one crashed.
     pub(crate) async fn start(
         store: Arc<Store>,
         bus: Arc<Bus>,
         (secret, previous): (&Secret, Option<&Secret>),
         settings: Arc<Settings>,
-    ) -> Result<Engine, StoreError> {
+    ) -> Result<(Engine, Vec<(String, String)>), StoreError> {
         let now = now_ms();
-        store.write(move |c| Box::pin(crate::store::sessions::detach_all(c, now))).await?;
+        let interrupted = store.write(move |c| Box::pin(crate::store::sessions::detach_all(c, now))).await?;
         let limits = &settings.limits;
         let engine = Engine {
             tokens: Tokens::new(secret, previous),
@@ -209,7 +211,7 @@ impl Engine {
         };
         engine.reload_flags().await?;
         engine.reload_bans().await?;
-        Ok(engine)
+        Ok((engine, interrupted))
     }
 
     /// The player that a token names, if he may play.

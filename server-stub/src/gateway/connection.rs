@@ -10,7 +10,7 @@ use castline::protocol::messages::{
 use castline::protocol::{Channel, CloseCode, Code, Envelope, encode, is_key};
 
 use super::mailbox::Mailbox;
-use super::socket::{Flow, Handler, Outbox};
+use super::socket::{Ended, Flow, Handler, Outbox};
 use super::{Gateway, Post};
 use crate::bus::Note;
 use crate::engine::{Failure, Refusal, Session, Who, now_ms};
@@ -82,8 +82,9 @@ impl Connection {
     }
 
     /// The socket is gone: the session's clock runs from here.
-    pub(super) async fn ended(self) {
+    pub(super) async fn ended(self, how: Ended) {
         if let Phase::Player(player) = &self.phase {
+            self.gateway.health.left(&player.who.player, &player.who.device, how);
             self.gateway.engine.detached(&player.who).await;
         }
     }
@@ -170,6 +171,7 @@ impl Connection {
         }
         self.gateway.metrics.strangers.dec();
         self.gateway.metrics.players.inc();
+        self.gateway.health.came(&player.who.player, &player.who.device);
         self.phase = Phase::Player(Box::new(player));
         self.last_active = Instant::now();
     }
@@ -422,7 +424,7 @@ impl Handler for Connection {
 
     fn written(&mut self, made: &[Instant]) {
         for made in made {
-            self.gateway.metrics.written(made.elapsed());
+            self.gateway.health.written(made.elapsed());
         }
     }
 

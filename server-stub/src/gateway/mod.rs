@@ -2,6 +2,7 @@
 //! loud; what a message means it leaves to the engine.
 
 mod connection;
+pub(crate) mod health;
 pub mod mailbox;
 pub mod socket;
 
@@ -15,13 +16,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
 use crate::bus::{Listener, Note};
-use crate::engine::Engine;
-use crate::metrics::{EndedBy, Metrics};
+use crate::engine::{Engine, now_ms};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 use connection::Connection;
+use health::{AlertView, Health, Sample, Turn, WindowView, WorkerView};
 use mailbox::Mailbox;
-use socket::{Ended, SocketOptions};
+use serde::Serialize;
+use socket::SocketOptions;
 
 /// What reaches a connection's task from outside.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub(crate) struct Gateway {
     engine: Arc<Engine>,
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
+    health: Health,
+    started_at: i64,
     options: SocketOptions,
     next: AtomicU64,
     open: AtomicUsize,
@@ -67,6 +72,8 @@ impl Gateway {
         metrics.active.with_label_values(&["0"]);
         Gateway {
             engine,
+            health: Health::new(settings.clone(), metrics.clone()),
+            started_at: now_ms(),
             settings,
             metrics,
             options,
@@ -104,13 +111,44 @@ impl Gateway {
         let _leave = Leave { gateway: &self, id };
         let ended = socket::serve(stream, early, self.options, mailbox, &mut connection).await;
         tracing::debug!(connection = id, ?ended, "socket ended");
-        let (code, by) = match ended {
-            Ended::ByPeer(code) => (code, EndedBy::Client),
-            Ended::ByUs(code) => (code, EndedBy::Server),
-            Ended::Lost => (castline::protocol::CloseCode::ABNORMAL, EndedBy::Nobody),
-        };
-        self.metrics.ended(code, by, accepted.elapsed());
-        connection.ended().await;
+        self.health.ended(ended, accepted.elapsed());
+        connection.ended(ended).await;
+    }
+
+    /// The players and devices whose sockets were open when the process before this one crashed.
+    pub(crate) fn interrupted(&self, devices: &[(String, String)]) {
+        self.health.interrupted(devices.iter().map(|(player, device)| (player.as_str(), device.as_str())));
+    }
+
+    /// Closes a period of the accounts.
+    pub(crate) fn sum_up(&self) -> (Sample, Option<Turn>) {
+        self.health.sum_up(now_ms(), self.workers())
+    }
+
+    /// The sockets as they are.
+    pub(crate) fn pool_view(&self) -> PoolView {
+        let workers = self.workers();
+        PoolView {
+            at: now_ms(),
+            started_at: self.started_at,
+            draining: self.is_draining(),
+            connections: workers.iter().map(|worker| worker.connections).sum(),
+            players: self.metrics.players.get(),
+            strangers: workers.iter().map(|worker| worker.strangers).sum(),
+            places_per_worker: self.settings.limits.connections,
+            workers,
+            window: self.health.window(),
+            alert: self.health.alert(),
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerView> {
+        vec![WorkerView {
+            worker: 0,
+            connections: self.open.load(Ordering::Relaxed) as u32,
+            strangers: self.metrics.strangers.get().max(0) as u32,
+            started_at: self.started_at,
+        }]
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -192,6 +230,22 @@ impl Gateway {
             self.metrics.overflows.inc();
         }
     }
+}
+
+/// `GET /admin/pool`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PoolView {
+    at: i64,
+    started_at: i64,
+    draining: bool,
+    connections: u32,
+    players: i64,
+    strangers: u32,
+    places_per_worker: usize,
+    workers: Vec<WorkerView>,
+    window: WindowView,
+    alert: AlertView,
 }
 
 struct Leave<'a> {

@@ -131,6 +131,7 @@ fn behind_the_key() -> Routes {
         .merge(admin::campaigns::routes())
         .merge(admin::audit::routes())
         .merge(admin::bans::routes())
+        .merge(admin::pool::routes())
 }
 
 /// What takes the key for the metrics too.

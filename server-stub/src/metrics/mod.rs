@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use named::{Named, NamedTimes};
@@ -115,6 +115,10 @@ pub(crate) struct Metrics {
     received: Named,
     requests: NamedTimes,
     bus_lag: Histogram,
+    /// Set at the end of each period.
+    pub(crate) reconnect_rate: Gauge,
+    pub(crate) alert_firing: IntGauge,
+    pub(crate) reconnects: IntCounter,
     lifetimes: Histogram,
     closes: IntCounterVec,
     slow_by_bytes: IntCounter,
@@ -191,6 +195,15 @@ impl Metrics {
                 SECONDS,
             )?,
             bus_lag: to.histogram("bus_lag_ms", "From a note's publication to its delivery in all mailboxes", SHORT_MILLISECONDS)?,
+            reconnect_rate: to.add(Gauge::new(
+                "reconnect_rate",
+                "Share of the devices connected within the last window that came back after losing their socket",
+            )?)?,
+            alert_firing: to.add(IntGauge::new("reconnect_alert_firing", "1 while the reconnect rate is an alarm")?)?,
+            reconnects: to.add(IntCounter::new(
+                "ws_reconnects_total",
+                "Sockets that authenticated after their device had lost one",
+            )?)?,
             lifetimes: to.histogram("connection_ttl_seconds", "How long sockets lived that have ended", LIFETIMES)?,
             closes,
             slow_by_bytes: slow.with_label_values(&["bytes"]),
@@ -216,6 +229,21 @@ impl Metrics {
             store_waiting: to.add(IntGauge::new("store_waiting_jobs", "Jobs that wait for the database's one writer")?)?,
             registry,
         })
+    }
+
+    /// Whether a close code has a series of its own.
+    pub(crate) fn knows(code: u16) -> bool {
+        CODES.contains(&code)
+    }
+
+    /// Messages sent so far.
+    pub(crate) fn all_sent(&self) -> u64 {
+        self.sent.all()
+    }
+
+    /// Messages read so far.
+    pub(crate) fn all_received(&self) -> u64 {
+        self.received.all()
     }
 
     /// A message is handed to a socket.
@@ -253,7 +281,7 @@ impl Metrics {
     /// A socket has ended.
     pub(crate) fn ended(&self, code: u16, by: EndedBy, lifetime: Duration) {
         self.lifetimes.observe(lifetime.as_secs_f64());
-        let text = if CODES.contains(&code) { code.to_string() } else { "other".to_owned() };
+        let text = if Metrics::knows(code) { code.to_string() } else { "other".to_owned() };
         self.closes.with_label_values(&[text.as_str(), by.as_str()]).inc();
     }
 

@@ -26,6 +26,11 @@ impl Named {
         Ok(Named { names, counters, other: family.with_label_values(&["other"]) })
     }
 
+    /// Of all names.
+    pub(super) fn all(&self) -> u64 {
+        self.counters.iter().map(IntCounter::get).sum::<u64>() + self.other.get()
+    }
+
     pub(super) fn count(&self, name: &str) {
         match self.names.binary_search(&name) {
             Ok(place) => self.counters[place].inc(),
@@ -78,5 +83,6 @@ mod tests {
         }
         let counts: Vec<_> = named.counters.iter().map(IntCounter::get).collect();
         assert_eq!((counts, named.other.get()), (vec![0, 2], 2));
+        assert_eq!(named.all(), 4);
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod flags;
 pub(crate) mod keys;
 pub(crate) mod offers;
 pub(crate) mod players;
+pub(crate) mod pool;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod traits;

@@ -381,8 +381,11 @@ pub(crate) async fn detach(
     Ok(())
 }
 
-/// After a start: whoever was attached when the former process ended is so no longer.
-pub(crate) async fn detach_all(c: &mut SqliteConnection, now: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sessions SET detached_at = ? WHERE detached_at IS NULL").bind(now).execute(c).await?;
-    Ok(())
+/// After a start: whoever was attached when the former process ended is so no longer. Returns them, player and device.
+pub(crate) async fn detach_all(
+    c: &mut SqliteConnection,
+    now: i64,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let query = "UPDATE sessions SET detached_at = ? WHERE detached_at IS NULL RETURNING user_id, device";
+    Ok(sqlx::query_as(query).bind(now).fetch_all(c).await?)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::bus::Bus;
 use crate::engine::flags::FlagDefinition;
-use crate::engine::{Engine, Failure, OfferDefinition};
+use crate::engine::{Engine, Failure, Keys, OfferDefinition};
 use crate::gateway::Gateway;
 use crate::http::{self, App, listener};
 use crate::metrics::Metrics;
@@ -253,7 +253,11 @@ impl Parts {
         let store = Arc::new(Store::open(&settings.data).await?);
         let bus = Arc::new(Bus::default());
         let metrics = Arc::new(Metrics::new()?);
-        let keys = (&secrets.jwt, settings.jwt_previous_secret.as_ref());
+        let keys = Keys {
+            current: &secrets.jwt,
+            previous: settings.jwt_previous_secret.as_ref(),
+            telegram_id: secrets.telegram_id.as_ref(),
+        };
         let (engine, interrupted) = Engine::start(store.clone(), bus.clone(), keys, settings.clone()).await?;
         let engine = Arc::new(engine);
         let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone(), metrics.clone()));
@@ -398,6 +402,8 @@ async fn record_days(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
 #[derive(Debug, Clone)]
 struct Secrets {
     jwt: Secret,
+    /// Where Telegram is configured.
+    telegram_id: Option<Secret>,
     admin_key: Option<Secret>,
     admin_key_file: Option<PathBuf>,
 }
@@ -406,7 +412,9 @@ impl Secrets {
     /// The given ones, or under `--dev` those in the data directory, made at the first start.
     fn find(settings: &Settings) -> anyhow::Result<Secrets> {
         let data = &settings.data;
-        std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+        // Nobody else's: the players' data and the secrets are in it. One that is there keeps the mode that somebody gave it.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.with_context(|| format!("cannot create {}", data.display()))?;
         let jwt = match &settings.jwt_secret {
             Some(secret) => secret.clone(),
             None => kept(&data.join("jwt.secret"))?,
@@ -419,7 +427,14 @@ impl Secrets {
             }
             None => (None, None),
         };
-        Ok(Secrets { jwt, admin_key, admin_key_file })
+        let telegram_id = match &settings.telegram {
+            telegram if telegram.bot_token.is_none() && telegram.bot_id == 0 => None,
+            telegram => match &telegram.id_key {
+                Some(key) => Some(key.clone()),
+                None => Some(kept(&data.join("telegram-id.key"))?),
+            },
+        };
+        Ok(Secrets { jwt, telegram_id, admin_key, admin_key_file })
     }
 }
 

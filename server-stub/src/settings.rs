@@ -50,6 +50,9 @@ settings! {
         /// What is written to the log.
         log: Log;
         section
+        /// Players of a Telegram Mini App.
+        telegram: TelegramSettings;
+        section
         /// Times.
         timers: Timers;
         section
@@ -108,6 +111,12 @@ impl Settings {
                 Some(_) => {}
             }
         }
+        if self.telegram.bot_token.is_some() && self.telegram.bot_id != 0 {
+            found.push(
+                "telegram.bot_id: telegram.bot_token is given too; one of them says how initData is checked"
+                    .to_owned(),
+            );
+        }
         if self.listen == self.admin_listen && self.listen.port() != 0 {
             found.push(format!("admin_listen: {} is the players' address already", self.listen));
         }
@@ -154,6 +163,23 @@ settings! {
         level: String = "info".to_owned(), Bound::Filter;
         /// `text` for people or `json` for a collector, an object a line.
         format: LogFormat = LogFormat::Text, Any;
+    }
+}
+
+settings! {
+    /// Players of a Telegram Mini App: `POST /auth/telegram`. Off until the bot's token, or its id, is given.
+    pub struct TelegramSettings {
+        /// The bot's token. With it `initData` is checked by its hash.
+        bot_token: Option<Secret> = None, Bytes(20);
+        /// Instead of the token: the bot's id. Then `initData` is checked by Telegram's own signature. 0: none.
+        bot_id: u64 = 0, Count(0, 1 << 53);
+        /// With the id: the bot lives in Telegram's test environment.
+        test: bool = false, Any;
+        /// The key by which players get their names from their ids at Telegram, at least 32 bytes. Without it one is made and kept in the
+        /// data directory. With another one all players are others.
+        id_key: Option<Secret> = None, Bytes(32);
+        /// How long `initData` is good after its `auth_date`.
+        max_age: u64 = DAY, Ms(1_000, LONGEST);
     }
 }
 
@@ -302,6 +328,8 @@ settings! {
         flags: Rate = Rate::per_minute(12.0), Any;
         /// `POST /events` of one player.
         events: Rate = Rate::per_minute(30.0), Any;
+        /// `POST /auth/telegram` of one address, which may be a carrier's.
+        telegram: Rate = Rate::per_minute(60.0), Any;
         /// Sockets of one address that are not yet authenticated; a further one is closed with 4029.
         unauthenticated_per_address: u32 = 20, Count(1, 1_000_000);
         /// Sockets in all; further ones are refused at the accept.

@@ -101,3 +101,21 @@ async fn both_keys_may_be_given_at_the_start() {
     assert!(wrong(None, OLD).contains("needs jwt_secret"));
     assert!(wrong(Some(NEW), NEW).contains("it is jwt_secret"));
 }
+
+#[tokio::test]
+async fn what_is_kept_is_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = TempDir::new().unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let data = directory.path().join("new/data");
+    let server = Server::start(Settings::dev(&data)).unwrap();
+    assert_eq!(mode(&data), 0o700);
+    for file in ["jwt.secret", "admin.key"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file}");
+    }
+    drop(server);
+    // A directory that an operator has opened to his group stays open.
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o750)).unwrap();
+    drop(Server::start(Settings::dev(&data)).unwrap());
+    assert_eq!(mode(&data), 0o750);
+}

@@ -10,6 +10,7 @@ mod login;
 mod offers;
 mod pool;
 pub(crate) mod segments;
+mod telegram;
 mod token;
 pub(crate) mod trials;
 
@@ -30,12 +31,14 @@ use crate::store::{Store, StoreError};
 use bans::BanList;
 use flags::{FlagTable, KnownCache};
 use offers::{Leases, PlanTable};
+use telegram::Telegram;
 use token::Tokens;
 
 pub(crate) use bans::NewBan;
 pub(crate) use login::{Refusal, Session};
 pub use offers::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub(crate) use offers::{DryRun, Refused as OfferRefused};
+pub(crate) use telegram::BadInitData;
 pub(crate) use token::BadToken;
 
 /// Unix milliseconds.
@@ -158,6 +161,7 @@ pub(crate) struct Engine {
     store: Arc<Store>,
     bus: Arc<Bus>,
     tokens: Tokens,
+    telegram: Option<Telegram>,
     bans: BanList,
     flags: FlagTable,
     known: KnownCache,
@@ -170,6 +174,15 @@ pub(crate) struct Engine {
     http_rates: HttpRates,
 }
 
+/// The keys that the engine checks and names players by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    pub(crate) current: &'a Secret,
+    pub(crate) previous: Option<&'a Secret>,
+    /// Where Telegram is configured.
+    pub(crate) telegram_id: Option<&'a Secret>,
+}
+
 /// The per-minute limits of players.
 #[derive(Debug)]
 pub(crate) struct HttpRates {
@@ -177,6 +190,7 @@ pub(crate) struct HttpRates {
     pub(crate) claim: Buckets<String>,
     pub(crate) flags: Buckets<String>,
     pub(crate) events: Buckets<String>,
+    pub(crate) telegram: Buckets<std::net::IpAddr>,
 }
 
 impl Engine {
@@ -184,14 +198,15 @@ impl Engine {
     pub(crate) async fn start(
         store: Arc<Store>,
         bus: Arc<Bus>,
-        (secret, previous): (&Secret, Option<&Secret>),
+        keys: Keys<'_>,
         settings: Arc<Settings>,
     ) -> Result<(Engine, Vec<(String, String)>), StoreError> {
         let now = now_ms();
         let interrupted = store.write(move |c| Box::pin(crate::store::sessions::detach_all(c, now))).await?;
         let limits = &settings.limits;
         let engine = Engine {
-            tokens: Tokens::new(secret, previous),
+            tokens: Tokens::new(keys.current, keys.previous),
+            telegram: keys.telegram_id.and_then(|key| Telegram::new(&settings.telegram, key)),
             bans: BanList::default(),
             flags: FlagTable::default(),
             known: KnownCache::new(Duration::from_millis(settings.timers.flags_cache)),
@@ -204,6 +219,7 @@ impl Engine {
                 claim: Buckets::new(limits.claim),
                 flags: Buckets::new(limits.flags),
                 events: Buckets::new(limits.events),
+                telegram: Buckets::new(limits.telegram),
             },
             store,
             bus,
@@ -226,6 +242,16 @@ impl Engine {
         self.tokens.replace(current, previous);
         let (kid, previous) = (token::kid_of(current), previous.map(token::kid_of));
         tracing::info!(kid, ?previous, "the keys of players' tokens");
+    }
+
+    /// The player whom Telegram names; `None`: Telegram is not configured.
+    pub(crate) fn telegram_player(&self, init_data: &str) -> Option<Result<String, BadInitData>> {
+        Some(self.telegram.as_ref()?.player(init_data, now_ms() / 1000))
+    }
+
+    /// Whether a player may play now.
+    pub(crate) fn is_banned(&self, player: &str) -> bool {
+        self.bans.holds(player, now_ms())
     }
 
     /// A token for a player, and its `exp` in Unix ms. The caller makes sure that he may have it.
@@ -331,6 +357,7 @@ impl Engine {
         for table in [&rates.authenticate, &rates.claim, &rates.flags, &rates.events] {
             table.forget_full(at);
         }
+        rates.telegram.forget_full(at);
         Ok(())
     }
 

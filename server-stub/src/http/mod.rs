@@ -12,6 +12,7 @@ mod openapi;
 mod players;
 mod problem;
 mod routes;
+mod telegram;
 mod upgrade;
 
 use std::net::IpAddr;
@@ -105,6 +106,7 @@ fn players_routes() -> Routes {
         .route("/ofrep/v1/evaluate/flags", post(ofrep::all))
         .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::one))
         .route("/auth/token", post(players::auth_token))
+        .route("/auth/telegram", post(telegram::auth))
         .route("/offers/claim", post(players::claim))
         .route("/events", post(players::events))
         .route("/healthz", get(|| async { "ok" }))

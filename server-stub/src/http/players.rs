@@ -32,19 +32,24 @@ pub(super) async fn auth_token(
     struct Ask {
         player_id: String,
     }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Token {
-        token: String,
-        expires_at: i64,
-    }
     if !app.settings.dev {
         let detail = "tokens come from the game's backend; this server makes them only under --dev";
         return Err(Problem::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), detail));
     }
     let ask: Ask = json(&headers, body)?;
     check_player("playerId", &ask.player_id)?;
-    let (token, expires_at) = app.engine.make_token(&ask.player_id).map_err(|error| {
+    token_for(&app, &ask.player_id)
+}
+
+/// A fresh token, and when it ends.
+pub(super) fn token_for(app: &App, player: &str) -> Result<Response, Problem> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Token {
+        token: String,
+        expires_at: i64,
+    }
+    let (token, expires_at) = app.engine.make_token(player).map_err(|error| {
         tracing::error!(error, "a token could not be made");
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -19,8 +19,8 @@ use crate::gateway::Gateway;
 use crate::http::{self, App, listener};
 use crate::metrics::Metrics;
 use crate::settings::{Secret, Settings};
-use crate::store::Store;
 use crate::store::audit::Author;
+use crate::store::{Owned, Store};
 
 /// How long drained sockets may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -212,6 +212,11 @@ fn run(
     ready: &std::sync::mpsc::Sender<anyhow::Result<Addresses>>,
     inbox: mpsc::UnboundedReceiver<Order>,
 ) {
+    // Until the runtime has ended, and with it the last one that writes.
+    let _owned = match Owned::take(&settings.data) {
+        Ok(owned) => owned,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().thread_name("castline-server");
     if settings.threads > 0 {
@@ -250,7 +255,7 @@ struct Parts {
 impl Parts {
     async fn start(settings: Arc<Settings>, secrets: Secrets) -> anyhow::Result<Parts> {
         let tls = settings.tls.as_ref().map(listener::tls).transpose()?;
-        let store = Arc::new(Store::open(&settings.data).await?);
+        let store = Arc::new(Store::open(&settings).await?);
         let bus = Arc::new(Bus::default());
         let metrics = Arc::new(Metrics::new()?);
         let keys = Keys {
@@ -336,7 +341,13 @@ async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Re
             () = tokio::time::sleep(period) => {}
             () = listener::stopped(&mut stop) => return,
         }
-        if let Err(failure) = engine.sweep().await {
+        if let Err(error) = engine.recover().await {
+            tracing::error!(%error, "what is owed to the store could not be paid");
+        }
+        // Of a trouble the store has told already.
+        if let Err(failure) = engine.sweep().await
+            && engine.trouble().is_none()
+        {
             tracing::error!(?failure, "a sweep failed");
         }
         if reloaded.elapsed() >= reload {

@@ -262,6 +262,8 @@ settings! {
         drain_notice: u64 = 0, Ms(0, HOUR);
         /// An unacknowledged offer goes back to the queue this long after the socket ended, or the claim was answered.
         requeue: u64 = 120_000, Ms(10, DAY);
+        /// A write waits this long for a lock on the database that another process holds; then it fails, and the client tries again.
+        database_wait: u64 = 2_000, Ms(0, 20_000);
         /// How often the store is swept for what has come due.
         sweep: u64 = 5_000, Ms(10, HOUR);
         /// A session without a socket is kept this long.
@@ -332,6 +334,8 @@ settings! {
         telegram: Rate = Rate::per_minute(60.0), Any;
         /// Sockets of one address that are not yet authenticated; a further one is closed with 4029.
         unauthenticated_per_address: u32 = 20, Count(1, 1_000_000);
+        /// The database's file grows to this many bytes at most, and what needs more is refused; 0: as far as the disk goes.
+        database_bytes: u64 = 0, Count(0, 1 << 47);
         /// Sockets in all; further ones are refused at the accept.
         connections: usize = 65_536, Count(1, 10_000_000);
     }

@@ -9,6 +9,7 @@ pub(crate) mod flags;
 mod login;
 mod offers;
 mod pool;
+mod recovery;
 pub(crate) mod segments;
 mod telegram;
 mod token;
@@ -40,6 +41,9 @@ pub use offers::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
 pub(crate) use offers::{DryRun, Refused as OfferRefused};
 pub(crate) use telegram::BadInitData;
 pub(crate) use token::BadToken;
+
+/// When to try again what could not be stored.
+const RETRY_MS: u64 = 2_000;
 
 /// Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
@@ -129,6 +133,13 @@ impl From<StoreError> for Failure {
             }
             StoreError::Refused(why) => Failure::invalid(why),
             StoreError::RefusedAt(field, why) => Failure::at(field, why),
+            // The store has said so in the log, once.
+            StoreError::Unavailable(trouble) => Failure::Error {
+                code: Code::Internal.as_str(),
+                message: format!("nothing can be stored just now: {trouble}; try again in {RETRY_MS} ms"),
+                retry_after_ms: Some(RETRY_MS),
+                field: None,
+            },
             StoreError::Database(_) | StoreError::Closed => {
                 tracing::error!(%error, "the store failed");
                 Failure::new(Code::Internal, "the server could not store this; try again")
@@ -169,6 +180,8 @@ pub(crate) struct Engine {
     plans: Arc<PlanTable>,
     /// When the last sweep was, Unix ms.
     swept: std::sync::atomic::AtomicI64,
+    owed: Arc<recovery::Owed>,
+    openings: recovery::Openings,
     settings: Arc<Settings>,
     ready_rate: Buckets<Arc<str>>,
     http_rates: HttpRates,
@@ -213,6 +226,8 @@ impl Engine {
             leases: Leases::default(),
             plans: Arc::default(),
             swept: std::sync::atomic::AtomicI64::new(now),
+            owed: Arc::default(),
+            openings: recovery::Openings::known(store.openings()),
             ready_rate: Buckets::new(limits.ready_for_offer),
             http_rates: HttpRates {
                 authenticate: Buckets::new(limits.authenticate),
@@ -315,11 +330,20 @@ impl Engine {
     /// The socket ended.
     pub(crate) async fn detached(&self, who: &Who) {
         self.leases.end(who.connection);
-        let (session, epoch, now) = (who.session.clone(), who.epoch, now_ms());
+        self.detach(who.session.clone(), who.epoch, now_ms()).await;
+    }
+
+    /// A session that stayed attached would keep its offers from the player's other devices: what cannot be stored just now is owed.
+    async fn detach(&self, session: Arc<str>, epoch: i64, at: i64) {
+        let (owed, owing) = (self.owed.clone(), session.clone());
         self.store
-            .write_later("detach", move |c| {
-                Box::pin(async move { crate::store::sessions::detach(c, &session, epoch, now).await })
-            })
+            .write_later_or(
+                "detach",
+                move |c| {
+                    Box::pin(async move { crate::store::sessions::detach(c, &session, epoch, at).await })
+                },
+                move || owed.add(owing, epoch, at),
+            )
             .await;
     }
 

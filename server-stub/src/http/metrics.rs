@@ -14,7 +14,13 @@ use super::problem::Problem;
 use crate::metrics::CONTENT_TYPE;
 
 pub(super) async fn get(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    app.metrics.store_waiting.set(app.engine.waiting_writes() as i64);
+    let metrics = &app.metrics;
+    metrics.store_waiting.set(app.engine.waiting_writes() as i64);
+    metrics.store_writable.set(i64::from(app.engine.trouble().is_none()));
+    metrics.store_refused.inc_by(app.engine.refused_writes().saturating_sub(metrics.store_refused.get()));
+    let (used, free) = crate::store::sizes(&app.settings.data);
+    metrics.store_bytes.set(used as i64);
+    metrics.store_free_bytes.set(free as i64);
     match app.metrics.text() {
         Ok(text) => Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()),
         Err(error) => {

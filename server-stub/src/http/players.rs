@@ -110,10 +110,12 @@ pub(super) async fn events(
     Ok(answer(app.engine.events_http(&player, &Events { flags, events }, body.len(), timestamp).await?))
 }
 
-/// 503 as soon as the server drains, so that no balancer sends anybody here.
+/// 503 as soon as the server drains, or cannot store anything, so that no balancer sends anybody here.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.gateway.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining").into_response()
+    } else if let Some(trouble) = app.engine.trouble() {
+        (StatusCode::SERVICE_UNAVAILABLE, trouble.to_string()).into_response()
     } else {
         "ok".into_response()
     }

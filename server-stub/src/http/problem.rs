@@ -81,6 +81,7 @@ impl From<Failure> for Problem {
                     Code::NotFound => StatusCode::NOT_FOUND,
                     Code::IdempotencyMismatch => StatusCode::CONFLICT,
                     Code::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                    Code::Internal if retry_after_ms.is_some() => StatusCode::SERVICE_UNAVAILABLE,
                     Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
                     _ => StatusCode::BAD_REQUEST,
                 };

@@ -137,6 +137,12 @@ pub(crate) struct Metrics {
     http_seconds: HistogramVec,
     /// Jobs that wait for the one writer.
     pub(crate) store_waiting: IntGauge,
+    /// 1: the database can be written.
+    pub(crate) store_writable: IntGauge,
+    /// Jobs that came to nothing because it could not.
+    pub(crate) store_refused: IntCounter,
+    pub(crate) store_bytes: IntGauge,
+    pub(crate) store_free_bytes: IntGauge,
 }
 
 impl Metrics {
@@ -227,6 +233,13 @@ impl Metrics {
                 &["listener", "route"],
             )?)?,
             store_waiting: to.add(IntGauge::new("store_waiting_jobs", "Jobs that wait for the database's one writer")?)?,
+            store_writable: to.add(IntGauge::new("store_writable", "1 while the database can be written, else 0")?)?,
+            store_refused: to.add(IntCounter::new(
+                "store_refused_jobs_total",
+                "Jobs that came to nothing because the database could not be written",
+            )?)?,
+            store_bytes: to.add(IntGauge::new("store_database_bytes", "Size of the database's file and its log")?)?,
+            store_free_bytes: to.add(IntGauge::new("store_disk_free_bytes", "Room on the file system of the data directory")?)?,
             registry,
         })
     }

@@ -53,6 +53,13 @@ pub(crate) async fn version(c: &mut SqliteConnection) -> Result<i64, StoreError>
     Ok(version)
 }
 
+/// Raises the configuration's version above one that players know.
+pub(crate) async fn raise_version_above(c: &mut SqliteConnection, known: i64) -> Result<(), StoreError> {
+    let query = sqlx::query("UPDATE configuration SET version = max(version, ?) + 1");
+    query.bind(known).execute(c).await?;
+    Ok(())
+}
+
 /// Raises the configuration's version and returns it.
 pub(crate) async fn raise_version(c: &mut SqliteConnection) -> Result<i64, StoreError> {
     let (version,) = sqlx::query_as("UPDATE configuration SET version = version + 1 RETURNING version")

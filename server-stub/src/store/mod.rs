@@ -9,10 +9,12 @@ pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod campaigns;
 pub(crate) mod copy;
+mod database;
 pub(crate) mod events;
 pub(crate) mod experiment_days;
 pub(crate) mod experiments;
 pub(crate) mod flags;
+mod health;
 pub(crate) mod keys;
 pub(crate) mod offers;
 pub(crate) mod players;
@@ -22,45 +24,76 @@ pub(crate) mod sweep;
 pub(crate) mod traits;
 mod writer;
 
-use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions};
 
+use crate::settings::Settings;
+use database::Opening;
+pub(crate) use database::{DATABASE, Owned, sizes};
+use health::Health;
+pub(crate) use health::Trouble;
 use writer::Writer;
 pub(crate) use writer::{BoxedJob, StoreError};
 
-/// The database's file in the data directory.
-pub(crate) const DATABASE: &str = "castline.db";
+/// A reader that waits longer for its turn is told so.
+const READER_WAIT: Duration = Duration::from_secs(5);
 
 /// The database: one writer, a few readers.
 pub(crate) struct Store {
     writer: Writer,
     readers: SqlitePool,
+    health: Arc<Health>,
+    openings: Arc<AtomicU64>,
 }
 
 impl Store {
     /// Opens or creates `castline.db` in the data directory and brings its tables up to date.
-    pub(crate) async fn open(directory: &Path) -> anyhow::Result<Store> {
-        let options = SqliteConnectOptions::new()
-            .filename(directory.join(DATABASE))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(false)
-            .disable_statement_logging();
-        let mut connection = options.connect().await?;
-        sqlx::migrate!("./migrations").run(&mut connection).await?;
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Store> {
+        let opening = Opening::of(settings);
+        let database = opening.open(true).await?;
+        let (health, openings) = (Arc::<Health>::default(), Arc::new(AtomicU64::new(1)));
+        let opened = Arc::new(Mutex::new(Instant::now()));
         let readers = SqlitePoolOptions::new()
             .max_connections(2)
             .min_connections(0)
-            .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        Ok(Store { writer: Writer::start(connection), readers })
+            .acquire_timeout(READER_WAIT)
+            .before_acquire({
+                let opened = opened.clone();
+                move |_, meta| {
+                    // A reader of the file that was lost is of no use.
+                    let since = opened.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+                    Box::pin(async move { Ok(meta.age <= since) })
+                }
+            })
+            .connect_lazy_with(opening.options.clone().create_if_missing(false).read_only(true));
+        let anew = {
+            let openings = openings.clone();
+            move || {
+                *opened.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                openings.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let writer = Writer::start(database, health.clone(), anew);
+        Ok(Store { writer, readers, health, openings })
+    }
+
+    /// Why nothing can be stored just now; `None`: all is well.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.health.trouble()
+    }
+
+    /// Jobs that came to nothing because the database could not be written, since the start.
+    pub(crate) fn refused(&self) -> u64 {
+        self.health.refused()
+    }
+
+    /// How often a database was opened: more than before means that it is another one, or an older state of it.
+    pub(crate) fn openings(&self) -> u64 {
+        self.openings.load(Ordering::Relaxed)
     }
 
     /// Runs a job in the writer's transaction and returns what it returned, once that is on disk.
@@ -80,7 +113,19 @@ impl Store {
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, ()> + Send + 'static,
     {
-        self.writer.run_later(what, job).await;
+        self.writer.run_later(what, job, || {}).await;
+    }
+
+    /// The same for what must not be lost: where nothing can be stored just now, `unavailable` is called.
+    pub(crate) async fn write_later_or<F>(
+        &self,
+        what: &'static str,
+        job: F,
+        unavailable: impl FnOnce() + Send + 'static,
+    ) where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, ()> + Send + 'static,
+    {
+        self.writer.run_later(what, job, unavailable).await;
     }
 
     /// Jobs that wait for the writer.

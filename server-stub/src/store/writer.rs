@@ -1,18 +1,30 @@
-//! The one writer: runs queued jobs in shared transactions.
+//! The one writer: runs queued jobs in shared transactions, and says what could not be stored.
+//!
+//! Nothing is answered before its transaction is on disk, in the file that is at the path. When the database cannot be written
+//! the writer fails what waits, quickly, and looks every [`LOOK`] whether it can be written again.
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::close_connection;
+use super::database::Database;
+use super::health::{Health, Trouble};
 
 /// Jobs that may wait; a caller beyond it waits for room.
 const QUEUE: usize = 4096;
 /// Jobs that share one transaction at most.
 const BATCH: usize = 256;
+/// How often it is looked whether a database in trouble can be written again.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What a job returns while it runs.
 pub(crate) type BoxedJob<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
@@ -28,7 +40,9 @@ pub(crate) enum StoreError {
     Refused(String),
     /// The same for one member, which is named.
     RefusedAt(&'static str, String),
-    /// The database's fault.
+    /// Nothing can be stored just now.
+    Unavailable(Trouble),
+    /// The statement's fault: a defect.
     Database(sqlx::Error),
     /// The store is closed.
     Closed,
@@ -41,6 +55,7 @@ impl fmt::Display for StoreError {
             StoreError::KeyMismatch => f.write_str("the idempotency key was used for another request"),
             StoreError::Refused(why) => f.write_str(why),
             StoreError::RefusedAt(field, why) => write!(f, "{field}: {why}"),
+            StoreError::Unavailable(trouble) => trouble.fmt(f),
             StoreError::Database(error) => write!(f, "database: {error}"),
             StoreError::Closed => f.write_str("the store is closed"),
         }
@@ -51,17 +66,61 @@ impl std::error::Error for StoreError {}
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        StoreError::Database(error)
+        match Trouble::of(&error) {
+            Some(trouble) => StoreError::Unavailable(trouble),
+            None => StoreError::Database(error),
+        }
     }
 }
 
-type Running<'c> = Pin<Box<dyn Future<Output = Result<Finish, ()>> + Send + 'c>>;
+type Running<'c> = Pin<Box<dyn Future<Output = Result<Finish, Option<Trouble>>> + Send + 'c>>;
 /// Tells the caller, once it is known whether the commit went well.
-type Finish = Box<dyn FnOnce(bool) + Send>;
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> Running<'c> + Send>;
+type Finish = Box<dyn FnOnce(Result<(), Trouble>) + Send>;
+
+/// A job in the queue. It ends by one of the two.
+trait Job: Send {
+    fn run<'c>(self: Box<Self>, connection: &'c mut SqliteConnection) -> Running<'c>;
+    fn refuse(self: Box<Self>, trouble: Trouble);
+}
+
+struct Queued<F, A, T> {
+    job: F,
+    answer: A,
+    _returns: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T, F, A> Job for Queued<F, A, T>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, T> + Send + 'static,
+    A: FnOnce(Result<T, StoreError>) + Send + 'static,
+{
+    fn run<'c>(self: Box<Self>, connection: &'c mut SqliteConnection) -> Running<'c> {
+        let Queued { job, answer, .. } = *self;
+        Box::pin(async move {
+            match job(connection).await {
+                Ok(value) => Ok(Box::new(move |committed: Result<(), Trouble>| {
+                    answer(committed.map(|()| value).map_err(StoreError::Unavailable));
+                }) as Finish),
+                Err(error) => {
+                    let trouble = match error {
+                        StoreError::Unavailable(trouble) => Some(trouble),
+                        _ => None,
+                    };
+                    answer(Err(error));
+                    Err(trouble)
+                }
+            }
+        })
+    }
+
+    fn refuse(self: Box<Self>, trouble: Trouble) {
+        (self.answer)(Err(StoreError::Unavailable(trouble)));
+    }
+}
 
 enum Order {
-    Run(Job),
+    Run(Box<dyn Job>),
     Close(oneshot::Sender<()>),
 }
 
@@ -71,10 +130,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task that owns the connection.
-    pub(crate) fn start(connection: SqliteConnection) -> Writer {
+    /// Starts the task that owns the connection. `anew` is called when another file was opened.
+    pub(super) fn start(
+        database: Database,
+        health: Arc<Health>,
+        anew: impl Fn() + Send + Sync + 'static,
+    ) -> Writer {
         let (queue, orders) = mpsc::channel(QUEUE);
-        tokio::spawn(work(connection, orders));
+        let task = Task { database, health, look_at: Instant::now(), anew: Box::new(anew) };
+        tokio::spawn(task.work(orders));
         Writer { queue }
     }
 
@@ -88,12 +152,17 @@ impl Writer {
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    pub(crate) async fn run_later<F>(&self, what: &'static str, job: F)
-    where
+    pub(crate) async fn run_later<F>(
+        &self,
+        what: &'static str,
+        job: F,
+        unavailable: impl FnOnce() + Send + 'static,
+    ) where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, ()> + Send + 'static,
     {
         let told = move |result| match result {
             Ok(()) | Err(StoreError::Fenced | StoreError::Closed) => {}
+            Err(StoreError::Unavailable(_)) => unavailable(),
             Err(error) => tracing::error!(%error, what, "a write failed"),
         };
         let _ = self.enqueue(job, told).await;
@@ -105,20 +174,8 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, T> + Send + 'static,
         A: FnOnce(Result<T, StoreError>) + Send + 'static,
     {
-        let run: Job = Box::new(move |connection| {
-            Box::pin(async move {
-                match job(connection).await {
-                    Ok(value) => Ok(Box::new(move |committed| {
-                        answer(if committed { Ok(value) } else { Err(StoreError::Closed) });
-                    }) as Finish),
-                    Err(error) => {
-                        answer(Err(error));
-                        Err(())
-                    }
-                }
-            })
-        });
-        self.queue.send(Order::Run(run)).await.map_err(|_| StoreError::Closed)
+        let job = Box::new(Queued { job, answer, _returns: std::marker::PhantomData });
+        self.queue.send(Order::Run(job)).await.map_err(|_| StoreError::Closed)
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -133,65 +190,177 @@ impl Writer {
     }
 }
 
-async fn work(mut connection: SqliteConnection, mut orders: mpsc::Receiver<Order>) {
-    let mut closing = None;
-    while closing.is_none() {
-        let Some(first) = orders.recv().await else { break };
-        let mut next = Some(first);
-        if let Err(error) = execute(&mut connection, "BEGIN IMMEDIATE").await {
-            // The callers' answers are dropped, which they read as `Closed`.
-            tracing::error!(%error, "no transaction could be begun");
-            continue;
-        }
-        let mut finishes = Vec::new();
-        let mut count = 0;
-        while let Some(order) = next.take() {
-            match order {
-                Order::Run(job) => {
-                    if let Some(finish) = in_savepoint(&mut connection, job).await {
-                        finishes.push(finish);
+struct Task {
+    database: Database,
+    health: Arc<Health>,
+    /// When a database in trouble is looked at again.
+    look_at: Instant,
+    anew: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Task {
+    async fn work(mut self, mut orders: mpsc::Receiver<Order>) {
+        let done = loop {
+            let trouble = self.health.trouble();
+            let next = match trouble {
+                None => orders.recv().await,
+                Some(_) => match tokio::time::timeout_at(self.look_at, orders.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.look().await;
+                        continue;
                     }
-                    count += 1;
-                    if count < BATCH {
-                        next = orders.try_recv().ok();
+                },
+            };
+            let mut next = match (next, trouble) {
+                (Some(Order::Run(job)), Some(trouble)) if trouble.stops_all() => {
+                    self.refuse(job, trouble);
+                    if Instant::now() >= self.look_at {
+                        self.look().await;
+                    }
+                    continue;
+                }
+                (next, _) => next,
+            };
+            let mut jobs = Vec::new();
+            let mut closing = None;
+            while let Some(order) = next {
+                match order {
+                    Order::Run(job) => jobs.push(job),
+                    Order::Close(done) => {
+                        closing = Some(done);
+                        break;
                     }
                 }
-                Order::Close(done) => closing = Some(done),
+                next = if jobs.len() < BATCH { orders.try_recv().ok() } else { None };
             }
-        }
-        let committed = match execute(&mut connection, "COMMIT").await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "a transaction was not committed");
-                let _ = execute(&mut connection, "ROLLBACK").await;
-                false
+            if jobs.is_empty() {
+                break closing;
+            }
+            self.batch(jobs).await;
+            if closing.is_some() {
+                break closing;
             }
         };
-        for finish in finishes {
-            finish(committed);
+        orders.close();
+        close_connection(self.database.connection).await;
+        if let Some(done) = done {
+            let _ = done.send(());
         }
     }
-    orders.close();
-    close_connection(connection).await;
-    if let Some(done) = closing {
-        let _ = done.send(());
-    }
-}
 
-async fn in_savepoint(connection: &mut SqliteConnection, job: Job) -> Option<Finish> {
-    if let Err(error) = execute(connection, "SAVEPOINT job").await {
-        tracing::error!(%error, "no savepoint could be set");
-        return None;
+    /// Runs the jobs in one transaction.
+    async fn batch(&mut self, jobs: Vec<Box<dyn Job>>) {
+        if !self.database.is_in_place() {
+            return self.give_up(jobs, Vec::new(), Trouble::Gone, None);
+        }
+        if let Err(error) = self.database.execute("BEGIN IMMEDIATE").await {
+            let trouble = Trouble::of(&error).unwrap_or(Trouble::Io);
+            return self.give_up(jobs, Vec::new(), trouble, Some(&error));
+        }
+        let mut finishes = Vec::new();
+        let mut trouble = None;
+        let mut jobs = jobs.into_iter();
+        for job in jobs.by_ref() {
+            match self.in_savepoint(job).await {
+                Ok(Ok(finish)) => finishes.push(finish),
+                Ok(Err(seen)) => trouble = trouble.or(seen),
+                Err((seen, error)) => {
+                    // The transaction is no more; what it had done is undone. SQLite ends one by itself where there is no room.
+                    let _ = self.database.execute("ROLLBACK").await;
+                    let trouble = trouble.or(seen).or(Trouble::of(&error)).unwrap_or(Trouble::Io);
+                    return self.give_up(jobs.collect(), finishes, trouble, Some(&error));
+                }
+            }
+        }
+        if let Err(error) = self.database.execute("COMMIT").await {
+            let _ = self.database.execute("ROLLBACK").await;
+            let trouble = Trouble::of(&error).unwrap_or(Trouble::Io);
+            return self.give_up(Vec::new(), finishes, trouble, Some(&error));
+        }
+        if !self.database.is_in_place() {
+            return self.give_up(Vec::new(), finishes, Trouble::Gone, None);
+        }
+        for finish in finishes {
+            finish(Ok(()));
+        }
+        if let Some(trouble) = trouble {
+            self.health.count_refused();
+            self.bad(trouble, None);
+        }
     }
-    let outcome = job(connection).await;
-    let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-    if let Err(error) = execute(connection, end).await {
-        tracing::error!(%error, "a savepoint could not be closed");
-        return None;
-    }
-    outcome.ok()
-}
 
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sql).execute(connection).await.map(drop)
+    /// The job's own outcome, or why the whole transaction is lost.
+    async fn in_savepoint(
+        &mut self,
+        job: Box<dyn Job>,
+    ) -> Result<Result<Finish, Option<Trouble>>, (Option<Trouble>, sqlx::Error)> {
+        if let Err(error) = self.database.execute("SAVEPOINT job").await {
+            job.refuse(Trouble::of(&error).unwrap_or(Trouble::Io));
+            return Err((None, error));
+        }
+        let running = AssertUnwindSafe(job.run(&mut self.database.connection)).catch_unwind();
+        // The caller of a job that panicked is told by the end of its channel.
+        let outcome = running.await.unwrap_or_else(|_| {
+            tracing::error!("a job of the store panicked; it was undone");
+            Err(None)
+        });
+        let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        if let Err(error) = self.database.execute(end).await {
+            let seen = outcome.map_or_else(
+                |seen| seen,
+                |finish| {
+                    finish(Err(Trouble::of(&error).unwrap_or(Trouble::Io)));
+                    None
+                },
+            );
+            return Err((seen, error));
+        }
+        Ok(outcome)
+    }
+
+    fn give_up(
+        &mut self,
+        jobs: Vec<Box<dyn Job>>,
+        finishes: Vec<Finish>,
+        trouble: Trouble,
+        error: Option<&sqlx::Error>,
+    ) {
+        self.bad(trouble, error);
+        for finish in finishes {
+            self.health.count_refused();
+            finish(Err(trouble));
+        }
+        for job in jobs {
+            self.refuse(job, trouble);
+        }
+    }
+
+    fn refuse(&self, job: Box<dyn Job>, trouble: Trouble) {
+        self.health.count_refused();
+        job.refuse(trouble);
+    }
+
+    fn bad(&mut self, trouble: Trouble, error: Option<&sqlx::Error>) {
+        if self.health.trouble().is_none() {
+            self.look_at = Instant::now() + LOOK;
+        }
+        self.health.bad(trouble, error);
+    }
+
+    /// Looks whether the database can be written again.
+    async fn look(&mut self) {
+        self.look_at = Instant::now() + LOOK;
+        if !self.database.is_in_place() {
+            if let Err(trouble) = self.database.open_anew().await {
+                return self.health.bad(trouble, None);
+            }
+            (self.anew)();
+            tracing::warn!("the database's file was another one; it is used from now on");
+        }
+        match self.database.probe().await {
+            Ok(()) => self.health.good(),
+            Err((trouble, error)) => self.health.bad(trouble, error.as_ref()),
+        }
+    }
 }

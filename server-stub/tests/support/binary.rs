@@ -19,9 +19,16 @@ pub struct Binary {
 
 impl Binary {
     pub fn start(data: &Path) -> Binary {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_castline-server"))
+        Binary::start_by(&mut Command::new("env"), data, &[])
+    }
+
+    /// Starts it by another program, which runs what follows its own arguments, and with further flags.
+    pub fn start_by(command: &mut Command, data: &Path, flags: &[&str]) -> Binary {
+        let mut child = command
+            .arg(env!("CARGO_BIN_EXE_castline-server"))
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--dev", "--data"])
             .arg(data)
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

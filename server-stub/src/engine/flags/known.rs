@@ -153,6 +153,13 @@ impl KnownCache {
         inner.old.take(player);
     }
 
+    /// What is kept is of another database.
+    pub(crate) fn forget_all(&self) {
+        let mut inner = self.lock();
+        (inner.young, inner.old) = (Half::default(), Half::default());
+        inner.reading.values_mut().for_each(|(_, changed)| *changed = true);
+    }
+
     /// Events of the player were counted: of each name, what its counts are now.
     pub(crate) fn counted(&self, player: &str, events: &[(String, Vec<(i64, i64)>)]) {
         if events.is_empty() {

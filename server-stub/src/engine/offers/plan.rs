@@ -152,6 +152,11 @@ impl PlanTable {
         Ok(plan)
     }
 
+    /// What was read is of another database.
+    pub(crate) fn forget(&self) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
     /// The plan that was read last, for what may be a moment late.
     pub(super) fn last(&self) -> Arc<Plan> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()

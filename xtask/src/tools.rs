@@ -25,10 +25,12 @@ pub(crate) enum Tool {
     Clang,
     /// Node.js 20 or newer with npm, for OpenFeature's own providers
     Node,
+    /// The browser in which the operators' console is tried
+    Chromium,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 11] = [
+    pub(crate) const ALL: [Tool; 12] = [
         Tool::Rustfmt,
         Tool::Clippy,
         Tool::Wasm,
@@ -40,6 +42,7 @@ impl Tool {
         Tool::Valgrind,
         Tool::Clang,
         Tool::Node,
+        Tool::Chromium,
     ];
 
     /// What is there, in the tool's own words; `None`: nothing.
@@ -50,7 +53,7 @@ impl Tool {
             Tool::CargoDeny => first_line(&CommandLine::cargo("deny --version")),
             Tool::CargoAudit => first_line(&CommandLine::cargo("audit --version")),
             Tool::Python => first_line(&CommandLine::new("python3").arg("--version")),
-            Tool::Cbindgen | Tool::Cmake | Tool::Valgrind | Tool::Clang => {
+            Tool::Cbindgen | Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
                 first_line(&CommandLine::new(self.to_string()).arg("--version"))
             }
             Tool::Node => {
@@ -80,7 +83,8 @@ impl Tool {
             | Tool::Cmake
             | Tool::Valgrind
             | Tool::Clang
-            | Tool::Node => None,
+            | Tool::Node
+            | Tool::Chromium => None,
         }
     }
 
@@ -92,7 +96,7 @@ impl Tool {
             Tool::Clippy => rustup.args(["component", "add", "clippy"]),
             Tool::Wasm => rustup.args(["target", "add", WASM]),
             Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3"]),
-            Tool::Cmake | Tool::Valgrind | Tool::Clang => {
+            Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
                 CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
             }
             // A distribution's may be too old; then it is the machine's affair to have a newer one.
@@ -122,6 +126,7 @@ impl fmt::Display for Tool {
             Tool::Valgrind => "valgrind",
             Tool::Clang => "clang",
             Tool::Node => "node",
+            Tool::Chromium => "chromium",
         })
     }
 }

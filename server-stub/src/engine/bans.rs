@@ -94,6 +94,11 @@ impl BanView {
         let BanRow { user_id: player, reason, until, banned_at, who } = row;
         BanView { player, reason, until, banned_at, who }
     }
+
+    /// A ban that has not lapsed.
+    pub(super) fn in_force(row: BanRow, now: i64) -> Option<BanView> {
+        in_force(row, now).map(BanView::of)
+    }
 }
 
 fn in_force(row: BanRow, now: i64) -> Option<BanRow> {

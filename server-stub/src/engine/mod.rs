@@ -7,6 +7,7 @@ mod events;
 pub mod experiments;
 pub(crate) mod flags;
 mod login;
+mod lookup;
 mod offers;
 mod pool;
 mod recovery;

@@ -4,6 +4,7 @@ pub(super) mod audit;
 pub(super) mod bans;
 pub(super) mod campaigns;
 pub(super) mod flags;
+pub(super) mod players;
 pub(super) mod pool;
 
 use std::net::IpAddr;

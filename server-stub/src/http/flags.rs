@@ -140,7 +140,7 @@ pub(super) fn check_value(field: &str, value: &str) -> Result<(), Problem> {
 }
 
 /// `If-None-Match`: a list, or `*`; a weak tag matches its strong one.
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()

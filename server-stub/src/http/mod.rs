@@ -1,6 +1,7 @@
 //! The HTTP surface: the players' address and the operators'. It reads requests and writes answers; the engine decides.
 
 mod admin;
+mod console;
 mod cors;
 mod experiments;
 mod flags;
@@ -122,7 +123,8 @@ pub(crate) fn operators(app: Arc<App>) -> Router {
         .within(|router| router.layer(key))
         .merge(for_prometheus().within(|router| router.layer(metrics_key)))
         .merge(for_everybody());
-    finished(routes, |router| router.layer(count)).with_state(app)
+    // The console is no part of the API that is documented.
+    finished(routes, |router| router.merge(console::routes()).layer(count)).with_state(app)
 }
 
 /// What takes the admin key.
@@ -134,6 +136,7 @@ fn behind_the_key() -> Routes {
         .merge(admin::audit::routes())
         .merge(admin::bans::routes())
         .merge(admin::pool::routes())
+        .merge(admin::players::routes())
 }
 
 /// What takes the key for the metrics too.
@@ -161,6 +164,10 @@ fn finished(routes: Routes, wrap: impl FnOnce(Router<Arc<App>>) -> Router<Arc<Ap
 }
 
 async fn not_found() -> Problem {
+    no_path()
+}
+
+fn no_path() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), "there is nothing at this path")
 }
 

@@ -19,6 +19,7 @@ const OPERATORS: &[&str] = &[
     include_str!("../../openapi/flags.json"),
     include_str!("../../openapi/campaigns.json"),
     include_str!("../../openapi/experiments.json"),
+    include_str!("../../openapi/lookup.json"),
     include_str!("../../openapi/pool.json"),
     include_str!("../../openapi/bans.json"),
 ];

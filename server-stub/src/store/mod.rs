@@ -16,6 +16,7 @@ pub(crate) mod experiments;
 pub(crate) mod flags;
 mod health;
 pub(crate) mod keys;
+pub(crate) mod lookup;
 pub(crate) mod offers;
 pub(crate) mod players;
 pub(crate) mod pool;

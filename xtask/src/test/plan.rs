@@ -85,6 +85,11 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             needs: &[Tool::Node],
             action: Action::Tests(cargo("test --package castline-server --test ofrep_providers")),
         },
+        Step {
+            name: "console",
+            needs: &[Tool::Node, Tool::Chromium],
+            action: Action::Tests(cargo("test --package castline-server --test console_browser")),
+        },
         check("c-header", &[Tool::Cbindgen], vec![cargo("xtask header --check")]),
         check("c-library", &[Tool::Cmake, Tool::Clang, Tool::Valgrind], vec![cargo("xtask ctest")]),
         check("npm", &[Tool::Node, Tool::Wasm], vec![cargo("xtask npm test")]),

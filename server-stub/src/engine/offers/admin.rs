@@ -10,7 +10,7 @@ use super::definition::OfferDefinition;
 use super::eligibility::{Check, examine, may_be_shown};
 use super::plan::{Campaign, Plan};
 use super::take::{Break, facts};
-use crate::engine::flags::{Configuration, check_segment_unused, segment_changed};
+use crate::engine::flags::{Asker, Configuration, check_segment_unused, segment_changed};
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
@@ -370,6 +370,17 @@ impl Engine {
     pub(crate) async fn segments(&self) -> Result<BTreeMap<String, Segment>, Refused> {
         let mut reader = self.store.readers().begin().await?;
         Ok(self.plans.seen_by(&mut reader).await?.segments.clone())
+    }
+
+    /// The segments that somebody belongs to.
+    pub(in crate::engine) async fn segments_of(
+        &self,
+        c: &mut sqlx::sqlite::SqliteConnection,
+        asker: &Asker,
+    ) -> Result<Vec<String>, StoreError> {
+        let plan = self.plans.seen_by(c).await?;
+        let held = plan.segments.iter().filter(|(_, segment)| segment.when.holds(asker, asker.now));
+        Ok(held.map(|(name, _)| name.clone()).collect())
     }
 
     /// Deletes a segment that no flag asks for. Campaigns that refer to it reach nobody by it any more.

@@ -74,16 +74,7 @@ fn test(variant: &Variant, libraries: &Path) -> Result<bool> {
         .arg("--test-dir")
         .arg(&build)
         .args(["--output-on-failure", "--no-tests=error"]);
-    // What they print is of interest only where they fail.
-    for command in [configure, make] {
-        let output = command.command().output().with_context(|| format!("could not start `{command}`"))?;
-        if !output.status.success() {
-            println!("{command}\n{}", String::from_utf8_lossy(&output.stdout));
-            println!("{}", String::from_utf8_lossy(&output.stderr));
-            return Ok(false);
-        }
-    }
-    test.run()
+    Ok(configure.run_quietly()? && make.run_quietly()? && test.run()?)
 }
 
 /// A game links other libraries, too: nothing but `castline_*` may be visible.

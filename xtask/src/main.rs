@@ -2,6 +2,7 @@
 //!
 //! Each chore is a file: [`mod@test`] is the one test command, [`mod@setup`] installs what it needs. This file knows only the command line.
 
+mod cocos;
 mod ctest;
 mod header;
 mod npm;
@@ -35,6 +36,10 @@ enum Chore {
     Header(header::Arguments),
     /// Test the C library from C and C++, against the real server
     Ctest(ctest::Arguments),
+    /// Check the Cocos Creator extension, and play it in a small host
+    Cocos,
+    /// Compile the Cocos Creator plugin against a checkout of the engine
+    CocosGlue(cocos::glue::Arguments),
     /// Build what a studio downloads, and try it
     Package(package::Arguments),
     /// Build the npm package, or test it in Node.js and Chromium
@@ -56,6 +61,8 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Simulate(Forwarded { arguments }) => process::run_release("castline-simulation", &arguments),
         Chore::Bench(Forwarded { arguments }) => process::run_release("castline-benchmarks", &arguments),
+        Chore::Cocos => cocos::run(),
+        Chore::CocosGlue(arguments) => cocos::glue::run(&arguments),
         Chore::Ctest(arguments) => ctest::run(&arguments),
         Chore::Header(arguments) => header::run(&arguments),
         Chore::Package(arguments) => package::run(&arguments),

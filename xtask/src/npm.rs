@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 
 /// The package's `dist`.
 pub(crate) fn build() -> Result<bool> {
-    if !module()? || !install()? {
+    if !module()? || !install(PACKAGE)? {
         return Ok(false);
     }
     CommandLine::new("node").arg(format!("{PACKAGE}/build.mjs")).run()
@@ -55,15 +55,16 @@ fn module() -> Result<bool> {
             .run()?)
 }
 
-/// `npm ci`, unless what is there is what the lock file says.
-fn install() -> Result<bool> {
-    let package: PathBuf = process::root().join(PACKAGE);
-    let lock = fs::read(package.join("package-lock.json")).context("the package has no package-lock.json")?;
+/// `npm ci` in a folder of the repository, unless what is there is what its lock file says.
+pub(crate) fn install(folder: &str) -> Result<bool> {
+    let package: PathBuf = process::root().join(folder);
+    let lock = fs::read(package.join("package-lock.json"))
+        .with_context(|| format!("{folder} has no package-lock.json"))?;
     let stamp = package.join("node_modules/.castline-lock");
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(true);
     }
-    let ci = CommandLine::new("npm").args(["--prefix", PACKAGE, "ci"]).args([
+    let ci = CommandLine::new("npm").args(["--prefix", folder, "ci"]).args([
         "--no-audit",
         "--no-fund",
         "--loglevel=error",

@@ -74,6 +74,16 @@ impl CommandLine {
         Ok(status.success())
     }
 
+    /// As [`Self::run`], but what it prints is shown only where it ends badly.
+    pub(crate) fn run_quietly(&self) -> Result<bool> {
+        let output = self.command().output().with_context(|| format!("could not start `{self}`"))?;
+        if !output.status.success() {
+            println!("{self}\n{}", String::from_utf8_lossy(&output.stdout));
+            println!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(output.status.success())
+    }
+
     /// Runs it and gives what it printed on standard output, `None` when it ended badly or could not be started.
     pub(crate) fn output(&self) -> Option<String> {
         let output = self.command().stderr(Stdio::null()).output().ok()?;

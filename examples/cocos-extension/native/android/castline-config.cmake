@@ -1,0 +1,3 @@
+set(CASTLINE_SDK_LIBRARY "${CMAKE_CURRENT_LIST_DIR}/${ANDROID_ABI}/libcastline.a")
+set(CASTLINE_SDK_SYSTEM_LIBRARIES log)
+include("${CMAKE_CURRENT_LIST_DIR}/../castline-glue.cmake")

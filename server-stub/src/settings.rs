@@ -332,6 +332,8 @@ settings! {
         events: Rate = Rate::per_minute(30.0), Any;
         /// `POST /auth/telegram` of one address, which may be a carrier's.
         telegram: Rate = Rate::per_minute(60.0), Any;
+        /// Wrong operators' keys from one address; above that it is locked out for a while.
+        wrong_keys: Rate = Rate::per_minute(10.0), Any;
         /// Sockets of one address that are not yet authenticated; a further one is closed with 4029.
         unauthenticated_per_address: u32 = 20, Count(1, 1_000_000);
         /// The database's file grows to this many bytes at most, and what needs more is refused; 0: as far as the disk goes.

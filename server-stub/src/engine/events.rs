@@ -155,7 +155,8 @@ fn check_event(
     if !is_key(&event.event_id) || !is_name(&event.name) || encode(event).len() > MAX_ANALYTICS_EVENT_BYTES {
         return None;
     }
-    if !props.starts_with('{') {
+    // The text itself is stored; a number that nobody can hold (1e999) must not be.
+    if !props.starts_with('{') || serde_json::from_str::<serde_json::Value>(props).is_err() {
         return None;
     }
     let mut offer_result = None;
@@ -227,6 +228,8 @@ mod tests {
     fn bounds_are_kept() {
         assert!(checked(r#"{"eventId":"","name":"x","timestamp":1}"#).is_none());
         assert!(checked(r#"{"eventId":"1","name":"x","timestamp":1,"props":[1]}"#).is_none());
+        assert!(checked(r#"{"eventId":"1","name":"x","timestamp":1,"props":{"a":1e999}}"#).is_none());
+        assert!(checked(r#"{"eventId":"1","name":"x","timestamp":1,"props":{"a":"\ud800"}}"#).is_none());
         let long =
             format!(r#"{{"eventId":"1","name":"x","timestamp":1,"props":{{"a":"{}"}}}}"#, "a".repeat(2_048));
         assert!(checked(&long).is_none());

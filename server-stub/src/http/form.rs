@@ -1,21 +1,24 @@
 //! The form of what is sent: JSON bodies read strictly, names in paths. What is wrong is said with the member that it stands in.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use axum::body::Bytes;
-use axum::extract::Path;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode, header};
 use castline::protocol::Code;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::problem::Problem;
+use super::strict::Strict;
 use super::text;
 
 pub(super) type Body = Result<Bytes, BytesRejection>;
+/// What a query says, pair by pair.
+pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 pub(super) type Name = Result<Path<String>, PathRejection>;
 
 /// A JSON body. No content type is taken for JSON, another one is refused; so is a member that comes twice, for a reader who saw the
@@ -66,7 +69,7 @@ pub(super) fn from_text<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Prob
         return Err(Problem::at(twice, "given twice"));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(|error| {
         let path = error.path().to_string();
         // Where the text itself breaks off or goes wrong, the last step of the path is unknown.
         let field = match path.trim_end_matches(['?', '.']) {
@@ -77,6 +80,25 @@ pub(super) fn from_text<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Prob
     })?;
     reader.end().map_err(|error| Problem::at("body", error.to_string()))?;
     Ok(value)
+}
+
+/// The parameters of a query: only known ones, each at most once.
+pub(super) fn parameters(query: Parameters, known: &[&str]) -> Result<BTreeMap<String, String>, Problem> {
+    let Query(pairs) = query.map_err(|rejection| Problem::at("query", rejection.body_text()))?;
+    let mut found = BTreeMap::new();
+    for (name, value) in pairs {
+        if !known.contains(&name.as_str()) {
+            let field = if name.is_empty() { "query" } else { &name };
+            return Err(Problem::at(
+                field,
+                format!("unknown parameter {name:?}; there are {}", known.join(", ")),
+            ));
+        }
+        if found.insert(name.clone(), value).is_some() {
+            return Err(Problem::at(name, "given twice"));
+        }
+    }
+    Ok(found)
 }
 
 /// A name in the path.

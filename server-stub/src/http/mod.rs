@@ -13,6 +13,7 @@ mod openapi;
 mod players;
 mod problem;
 mod routes;
+mod strict;
 mod telegram;
 mod upgrade;
 
@@ -32,7 +33,7 @@ use crate::engine::{BadToken, Engine};
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
 use crate::rate::Buckets;
-use crate::settings::{Rate, Secret, Settings};
+use crate::settings::{Secret, Settings};
 
 use problem::Problem;
 use routes::Routes;
@@ -62,14 +63,8 @@ impl App {
         metrics: Arc<Metrics>,
         admin_key: Option<Secret>,
     ) -> App {
-        App {
-            engine,
-            gateway,
-            settings,
-            metrics,
-            admin_key,
-            wrong_keys: Buckets::new(Rate::per_minute(10.0)),
-        }
+        let wrong_keys = Buckets::new(settings.limits.wrong_keys);
+        App { engine, gateway, settings, metrics, admin_key, wrong_keys }
     }
 
     /// The player of the request's bearer token; `None` without one.

@@ -4,6 +4,7 @@
 
 pub mod binary;
 pub mod metrics;
+pub mod openapi;
 pub mod operator;
 
 use std::net::SocketAddr;

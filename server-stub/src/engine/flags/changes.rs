@@ -365,7 +365,7 @@ impl Engine {
         let mut lines = table::history(self.store.readers(), name, before, limit + 1).await?;
         let more = lines.len() > limit;
         lines.truncate(limit);
-        if lines.is_empty() && before.is_none() {
+        if lines.is_empty() && table::history(self.store.readers(), name, None, 1).await?.is_empty() {
             self.flag(name).await?;
         }
         Ok((lines.into_iter().map(HistoryLine::of).collect(), more))

@@ -331,6 +331,10 @@ fn check_content(
     if data.is_some_and(|d| castline::protocol::depth_exceeds(d, 16)) {
         return Err(Fault::new(format!("{at}data"), "is nested deeper than 16 levels"));
     }
+    // The text itself goes to clients; what they could not read must not get that far.
+    if let Some(Err(error)) = data.map(serde_json::from_str::<serde_json::Value>) {
+        return Err(Fault::new(format!("{at}data"), error.to_string()));
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use castline::protocol::{encode, is_name};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// Nested conditions at most.
@@ -20,7 +20,7 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// A condition on a player: `{"trait":{"name":"level","op":">=","value":10}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Written")]
 #[non_exhaustive]
 pub enum Condition {
     /// Every one holds.
@@ -35,6 +35,53 @@ pub enum Condition {
     Attribute(Comparison),
     /// What the player has done.
     Event(History),
+}
+
+/// A condition as it is written. Serde's own reading of an enum has no word for two conditions in one object.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    #[serde(default, deserialize_with = "some")]
+    all: Option<Vec<Condition>>,
+    #[serde(default, deserialize_with = "some")]
+    any: Option<Vec<Condition>>,
+    #[serde(default, deserialize_with = "some")]
+    not: Option<Box<Condition>>,
+    #[serde(default, deserialize_with = "some")]
+    r#trait: Option<Comparison>,
+    #[serde(default, deserialize_with = "some")]
+    attribute: Option<Comparison>,
+    #[serde(default, deserialize_with = "some")]
+    event: Option<History>,
+}
+
+/// What is written is there: `null` is no condition.
+fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl TryFrom<Written> for Condition {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Condition, String> {
+        let Written { all, any, not, r#trait, attribute, event } = written;
+        let found = [
+            all.map(Condition::All),
+            any.map(Condition::Any),
+            not.map(Condition::Not),
+            r#trait.map(Condition::Trait),
+            attribute.map(Condition::Attribute),
+            event.map(Condition::Event),
+        ];
+        let mut found = found.into_iter().flatten();
+        match (found.next(), found.count()) {
+            (Some(only), 0) => Ok(only),
+            (first, more) => Err(format!(
+                "{} conditions in one object; one of all, any, not, trait, attribute and event is needed",
+                usize::from(first.is_some()) + more
+            )),
+        }
+    }
 }
 
 /// A named value against another.
@@ -425,6 +472,17 @@ mod tests {
         ] {
             assert_eq!(condition(json.clone()).holds(&profile(), 0), expected, "{json}");
         }
+    }
+
+    #[test]
+    fn an_object_holds_one_condition() {
+        let refused = |json: Value| serde_json::from_value::<Condition>(json).unwrap_err().to_string();
+        let event = json!({"name": "fish"});
+        assert!(refused(json!({"event": event, "not": {"event": event}})).starts_with("2 conditions in one"));
+        assert!(refused(json!({})).starts_with("0 conditions"));
+        assert!(refused(json!({"events": event})).contains("expected one of `all`"));
+        let nested = json!({"not": {"all": [{"event": {"name": "fish", "atMost": 1}}]}});
+        assert_eq!(serde_json::to_value(condition(nested.clone())).unwrap(), nested);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -11,6 +10,7 @@ use castline::protocol::encode;
 use serde::Serialize;
 
 use super::super::App;
+use super::super::form::{Parameters, parameters};
 use super::super::problem::Problem;
 use super::super::routes::Routes;
 use crate::store::audit::Wanted;
@@ -26,32 +26,24 @@ pub(in crate::http) fn routes() -> Routes {
     Routes::new().route("/admin/audit", get(read))
 }
 
-async fn read(
-    State(app): State<Arc<App>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, Problem> {
+async fn read(State(app): State<Arc<App>>, query: Parameters) -> Result<Response, Problem> {
     #[derive(Serialize)]
     struct Page<T> {
         lines: Vec<T>,
         more: bool,
     }
-    let Query(pairs) = query.map_err(|e| Problem::at("query", e.body_text()))?;
-    let (mut wanted, mut limit) = (Wanted::default(), None);
-    let mut seen = std::collections::HashSet::new();
-    for (key, value) in pairs {
-        if !seen.insert(key.clone()) {
-            return Err(Problem::at(key, "given twice"));
-        }
+    let mut wanted = Wanted::default();
+    let mut limit = USUAL;
+    for (key, value) in parameters(query, &["who", "action", "subject", "before", "limit"])? {
         match key.as_str() {
             "who" => wanted.who = text(&key, value)?,
             "action" => wanted.action = text(&key, value)?,
             "subject" => wanted.subject = text(&key, value)?,
             "before" => wanted.before = Some(number(&key, &value, i64::MAX)?),
-            "limit" => limit = Some(number(&key, &value, LINES as i64)? as usize),
-            _ => return Err(Problem::at(key, "unknown; there are who, action, subject, before and limit")),
+            _ => limit = number(&key, &value, LINES as i64)? as usize,
         }
     }
-    let (lines, more) = app.engine.audit(&wanted, limit.unwrap_or(USUAL)).await?;
+    let (lines, more) = app.engine.audit(&wanted, limit).await?;
     let body = encode(&Page { lines, more });
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
         .into_response())

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
@@ -11,7 +10,7 @@ use serde::Serialize;
 
 use super::super::App;
 use super::super::flags::check_player;
-use super::super::form::{Body, Name, json, name};
+use super::super::form::{Body, Name, Parameters, json, name, parameters};
 use super::super::problem::Problem;
 use super::super::routes::Routes;
 use super::{answer, done};
@@ -36,37 +35,24 @@ pub(in crate::http) fn player(path: Name) -> Result<String, Problem> {
     Ok(player)
 }
 
-async fn list(
-    State(app): State<Arc<App>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, Problem> {
+async fn list(State(app): State<Arc<App>>, query: Parameters) -> Result<Response, Problem> {
     #[derive(Serialize)]
     struct Page<T> {
         bans: Vec<T>,
         more: bool,
     }
-    let Query(pairs) = query.map_err(|e| Problem::at("query", e.body_text()))?;
-    let (mut after, mut limit) = (None, None);
-    for (key, value) in pairs {
-        let seen_before = match key.as_str() {
-            "after" => {
-                check_player("after", &value)?;
-                after.replace(value).is_some()
-            }
-            "limit" => {
-                let count = value.parse().ok().filter(|n| (1..=BANS).contains(n));
-                let count = count.ok_or_else(|| {
-                    Problem::at("limit", format!("it must be a whole number from 1 to {BANS}"))
-                })?;
-                limit.replace(count).is_some()
-            }
-            _ => return Err(Problem::at(key, "unknown; there are after and limit")),
-        };
-        if seen_before {
-            return Err(Problem::at(key, "given twice"));
+    let (mut after, mut limit) = (String::new(), USUAL);
+    for (key, value) in parameters(query, &["after", "limit"])? {
+        if key == "after" {
+            check_player("after", &value)?;
+            after = value;
+        } else {
+            let count = value.parse().ok().filter(|n| (1..=BANS).contains(n));
+            limit = count
+                .ok_or_else(|| Problem::at("limit", format!("it must be a whole number from 1 to {BANS}")))?;
         }
     }
-    let (bans, more) = app.engine.bans(&after.unwrap_or_default(), limit.unwrap_or(USUAL)).await?;
+    let (bans, more) = app.engine.bans(&after, limit).await?;
     Ok(answer(&Page { bans, more }))
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -13,7 +12,7 @@ use serde_json::Value;
 
 use super::super::App;
 use super::super::flags::check_player;
-use super::super::form::{Body, Name, json, name};
+use super::super::form::{Body, Name, Parameters, json, name, parameters};
 use super::super::problem::Problem;
 use super::super::routes::Routes;
 use super::answer;
@@ -82,35 +81,23 @@ async fn rollback(
     Ok(changed(&app.engine.change_flag(&name, Change::Rollback(to), author).await?))
 }
 
-async fn history(
-    State(app): State<Arc<App>>,
-    path: Name,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, Problem> {
+async fn history(State(app): State<Arc<App>>, path: Name, query: Parameters) -> Result<Response, Problem> {
     #[derive(Serialize)]
     struct History {
         changes: Vec<HistoryLine>,
         more: bool,
     }
     let name = name(path)?;
-    let Query(pairs) = query.map_err(|e| Problem::at("query", e.body_text()))?;
-    let (mut before, mut limit) = (None, None);
-    for (key, value) in pairs {
-        let seen_before = match key.as_str() {
-            "before" => before.replace(version_of("before", &value)?).is_some(),
-            "limit" => {
-                let count = value.parse().ok().filter(|n| (1..=LINES).contains(n));
-                let count = count
-                    .ok_or_else(|| Problem::at("limit", format!("{value:?}; it must be 1 to {LINES}")))?;
-                limit.replace(count).is_some()
-            }
-            _ => return Err(Problem::at(key, "unknown; there are before and limit")),
-        };
-        if seen_before {
-            return Err(Problem::at(key, "given twice"));
+    let (mut before, mut limit) = (None, LINES);
+    for (key, value) in parameters(query, &["before", "limit"])? {
+        if key == "before" {
+            before = Some(version_of(&key, &value)?);
+        } else {
+            let count = value.parse().ok().filter(|n| (1..=LINES).contains(n));
+            limit = count.ok_or_else(|| Problem::at(key, format!("{value:?}; it must be 1 to {LINES}")))?;
         }
     }
-    let (changes, more) = app.engine.flag_history(&name, before, limit.unwrap_or(LINES)).await?;
+    let (changes, more) = app.engine.flag_history(&name, before, limit).await?;
     Ok(answer(&History { changes, more }))
 }
 

@@ -24,10 +24,10 @@
 //!
 //! A step without a line (the server did not run) has no point. Close code 0 is any that the protocol does not know.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -35,6 +35,7 @@ use castline::protocol::encode;
 use serde::Serialize;
 
 use super::super::App;
+use super::super::form::{Parameters, parameters};
 use super::super::problem::Problem;
 use super::super::routes::Routes;
 use crate::engine::now_ms;
@@ -56,10 +57,7 @@ async fn live(State(app): State<Arc<App>>) -> Response {
     answer(encode(&app.gateway.pool_view()))
 }
 
-async fn history(
-    State(app): State<Arc<App>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, Problem> {
+async fn history(State(app): State<Arc<App>>, query: Parameters) -> Result<Response, Problem> {
     #[derive(Serialize)]
     struct Page<T> {
         from: i64,
@@ -67,8 +65,8 @@ async fn history(
         step: i64,
         points: Vec<T>,
     }
-    let Query(pairs) = query.map_err(|e| Problem::at("query", e.body_text()))?;
-    let span = span(pairs, now_ms(), app.settings.timers.pool_period as i64)?;
+    let span =
+        span(parameters(query, &["from", "to", "step"])?, now_ms(), app.settings.timers.pool_period as i64)?;
     let points = app.engine.pool_history(span).await?;
     Ok(answer(encode(&Page { from: span.from, to: span.to, step: span.step, points })))
 }
@@ -78,21 +76,18 @@ fn answer(body: String) -> Response {
 }
 
 /// What is asked for: by default the last hour, in steps of whole periods.
-fn span(pairs: Vec<(String, String)>, now: i64, period: i64) -> Result<Span, Problem> {
+fn span(pairs: BTreeMap<String, String>, now: i64, period: i64) -> Result<Span, Problem> {
     let (mut from, mut to, mut step) = (None, None, None);
     for (key, value) in pairs {
         let (place, least) = match key.as_str() {
             "from" => (&mut from, 0),
             "to" => (&mut to, 1),
-            "step" => (&mut step, 1),
-            _ => return Err(Problem::at(key, "unknown; there are from, to and step")),
+            _ => (&mut step, 1),
         };
         let number = value.parse().ok().filter(|n| (least..=MOST).contains(n)).ok_or_else(|| {
             Problem::at(&key, format!("it must be a whole number of milliseconds from {least} to {MOST}"))
         })?;
-        if place.replace(number).is_some() {
-            return Err(Problem::at(key, "given twice"));
-        }
+        *place = Some(number);
     }
     let to = to.unwrap_or(now + 1);
     let from = from.unwrap_or((to - HOUR).max(0));
@@ -133,8 +128,6 @@ mod tests {
             (vec![("from", "-1")], "from: it must be a whole number"),
             (vec![("to", "9007199254740992")], "to: it must be a whole number"),
             (vec![("step", "0")], "step: it must be a whole number of milliseconds from 1"),
-            (vec![("from", "1"), ("from", "1")], "from: given twice"),
-            (vec![("until", "1")], "until: unknown"),
             (vec![("from", "7"), ("to", "7")], "from: 7 is not before `to`, 7"),
             (vec![("from", "0"), ("to", "10001"), ("step", "10")], "step: 10 ms make 1001 points"),
         ] {

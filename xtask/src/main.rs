@@ -32,6 +32,8 @@ enum Chore {
     Simulate(Forwarded),
     /// Measure against a peer in the same run, in release mode
     Bench(Forwarded),
+    /// Thousands of simulated players against a real server process, in release mode
+    Load(Forwarded),
     /// Print include/castline.h from the Rust sources, or check that it is what they say
     Header(header::Arguments),
     /// Test the C library from C and C++, against the real server
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Chore::Bench(Forwarded { arguments }) => process::run_release("castline-benchmarks", &arguments),
         Chore::Cocos => cocos::run(),
         Chore::CocosGlue(arguments) => cocos::glue::run(&arguments),
+        Chore::Load(Forwarded { arguments }) => process::run_load(&arguments),
         Chore::Ctest(arguments) => ctest::run(&arguments),
         Chore::Header(arguments) => header::run(&arguments),
         Chore::Package(arguments) => package::run(&arguments),

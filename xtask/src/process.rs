@@ -144,6 +144,26 @@ pub(crate) fn run_release(package: &str, arguments: &[OsString]) -> Result<bool>
     release(package, arguments).run()
 }
 
+/// The load tool, against the server's binary as it is shipped (unless it is told of a server that runs already).
+pub(crate) fn run_load(arguments: &[OsString]) -> Result<bool> {
+    let mut arguments = arguments.to_vec();
+    let elsewhere = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        ["--url", "--server"]
+            .iter()
+            .any(|name| argument == *name || argument.starts_with(&format!("{name}=")))
+            || matches!(&*argument, "--help" | "-h")
+    };
+    if !arguments.iter().any(elsewhere) {
+        if !CommandLine::cargo("build --quiet --release --package castline-server").run()? {
+            return Ok(false);
+        }
+        arguments.extend(["--server".into(), target().join("release/castline-server").into_os_string()]);
+    }
+    let run = CommandLine::cargo("run --quiet --release --package castline-load --bin castline-load --");
+    run.args(arguments).run()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

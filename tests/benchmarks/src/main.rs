@@ -70,7 +70,9 @@ fn main() -> anyhow::Result<()> {
             std::env::var_os("CARGO_MANIFEST_DIR").context("--write needs to be run by cargo")?,
         )
         .join("RESULTS.md");
-        std::fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, report::beside_load(&page, &kept))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }

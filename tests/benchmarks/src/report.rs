@@ -170,6 +170,17 @@ pub(crate) fn page(
     page
 }
 
+/// From here on the page is the load tool's (`tests/load`).
+const LOAD: &str = "<!-- from here on written by cargo xtask load -->";
+
+/// A new page, with what the load tool wrote on the old one.
+pub(crate) fn beside_load(page: &str, old: &str) -> String {
+    match old.find(LOAD) {
+        Some(at) => format!("{page}\n{}", &old[at..]),
+        None => page.to_owned(),
+    }
+}
+
 /// Aims met, and aims.
 pub(crate) fn tally(sections: &[Section]) -> (usize, usize) {
     let verdicts: Vec<bool> =
@@ -199,6 +210,13 @@ mod tests {
         let line = "| a | b | ≤ 1.3 × | 1.25 (1.10–1.40) | met | [2.50 µs / 2.00 µs] | 5 |";
         assert_eq!(row(Aim::Ratio(1.3)).line(), line);
         assert_eq!(row(Aim::AtMost(3.0)).aim(), "≤ 3 µs");
+    }
+
+    #[test]
+    fn what_the_load_tool_wrote_stays() {
+        let old = format!("# Old\n\n{LOAD}\n\nload\n");
+        assert_eq!(beside_load("# New\n", &old), format!("# New\n\n{LOAD}\n\nload\n"));
+        assert_eq!(beside_load("# New\n", "# Old\n"), "# New\n");
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             needs: &[Tool::Node, Tool::Chromium],
             action: Action::Tests(cargo("test --package castline-server --test console_browser")),
         },
+        // With the features of the step `tests`, so that nothing is built twice.
+        Step { name: "load", needs: &[], action: Action::Tests(cargo("test --workspace --test load_short")) },
         check("c-header", &[Tool::Cbindgen], vec![cargo("xtask header --check")]),
         check("c-library", &[Tool::Cmake, Tool::Clang, Tool::Valgrind], vec![cargo("xtask ctest")]),
         check("npm", &[Tool::Node, Tool::Wasm], vec![cargo("xtask npm test")]),

@@ -78,7 +78,7 @@ impl Store {
                 openings.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let writer = Writer::start(database, health.clone(), anew);
+        let writer = Writer::start(database, health.clone(), anew)?;
         Ok(Store { writer, readers, health, openings })
     }
 

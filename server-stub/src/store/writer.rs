@@ -124,22 +124,38 @@ enum Order {
     Close(oneshot::Sender<()>),
 }
 
-/// The queue to the writer's task.
+/// The queue to the writer's thread.
 pub(crate) struct Writer {
     queue: mpsc::Sender<Order>,
+    /// Goes with the last handle: what is under way then is rolled back, as in a crash.
+    _alive: oneshot::Sender<()>,
 }
 
 impl Writer {
-    /// Starts the task that owns the connection. `anew` is called when another file was opened.
+    /// Starts the thread that owns the connection. A thread and not a task, for each statement's answer comes from SQLite's own
+    /// thread: a task would wait for its turn among thousands of sockets after every single one. `anew` is called when another
+    /// file was opened.
+    ///
+    /// # Errors
+    /// The system gives no thread.
     pub(super) fn start(
         database: Database,
         health: Arc<Health>,
         anew: impl Fn() + Send + Sync + 'static,
-    ) -> Writer {
+    ) -> std::io::Result<Writer> {
         let (queue, orders) = mpsc::channel(QUEUE);
+        let (alive, gone) = oneshot::channel::<()>();
         let task = Task { database, health, look_at: Instant::now(), anew: Box::new(anew) };
-        tokio::spawn(task.work(orders));
-        Writer { queue }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        std::thread::Builder::new().name("castline-writer".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = task.work(orders) => {}
+                    _ = gone => {}
+                }
+            });
+        })?;
+        Ok(Writer { queue, _alive: alive })
     }
 
     pub(crate) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>

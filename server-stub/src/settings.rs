@@ -274,6 +274,10 @@ settings! {
         event_id_keep: u64 = 7 * 24 * 3_600_000, Ms(10, LONGEST);
         /// A line of the audit table is kept this long.
         audit_keep: u64 = 365 * DAY, Ms(10, 10 * LONGEST);
+        /// A socket whose task does not end by itself so long after its peer's time is over is ended by its worker.
+        lease_grace: u64 = 5_000, Ms(10, HOUR);
+        /// A worker without a socket for this long goes, unless it is the last.
+        worker_retire: u64 = 30_000, Ms(10, DAY);
         /// How often a line about the pool is written.
         pool_period: u64 = 10_000, Ms(10, HOUR);
         /// Such a line is kept this long.
@@ -338,6 +342,10 @@ settings! {
         unauthenticated_per_address: u32 = 20, Count(1, 1_000_000);
         /// The database's file grows to this many bytes at most, and what needs more is refused; 0: as far as the disk goes.
         database_bytes: u64 = 0, Count(0, 1 << 47);
+        /// Sockets of one worker; when all workers are full there is a new one.
+        places_per_worker: usize = 1_000, Count(1, 1_000_000);
+        /// Of a worker's places, what sockets that are not yet authenticated may take: beyond it the oldest one makes room (4002).
+        unauthenticated_share: f64 = 0.1, Real(0.0, 1.0);
         /// Sockets in all; further ones are refused at the accept.
         connections: usize = 65_536, Count(1, 10_000_000);
     }

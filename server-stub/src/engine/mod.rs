@@ -110,6 +110,10 @@ impl Failure {
         }
     }
 
+    pub(crate) fn is_rate_limit(&self) -> bool {
+        matches!(self, Failure::Error { retry_after_ms: Some(_), .. })
+    }
+
     /// The payload of the `error` message.
     pub(crate) fn reply(&self) -> ErrorReply {
         match self {

@@ -8,8 +8,10 @@ use castline::protocol::messages::{
     AuthFailed, Authenticate, Connected, ErrorReply, Message, Pong, Reconnect,
 };
 use castline::protocol::{Channel, CloseCode, Code, Envelope, encode, is_key};
+use futures_util::future::AbortHandle;
 
 use super::mailbox::Mailbox;
+use super::pool::Seat;
 use super::socket::{Ended, Flow, Handler, Outbox};
 use super::{Gateway, Post};
 use crate::bus::Note;
@@ -29,6 +31,7 @@ pub(super) struct Connection {
     address: IpAddr,
     accepted: Instant,
     phase: Phase,
+    seat: Option<Seat>,
     last_frame: Instant,
     last_active: Instant,
     /// A WebSocket Ping was sent since the last frame.
@@ -39,7 +42,11 @@ pub(super) struct Connection {
 }
 
 enum Phase {
-    Stranger { admitted: bool },
+    /// It is closed with this code as soon as it can hear it.
+    Refused(u16),
+    Stranger,
+    /// The token was good; the session is not there yet.
+    Known,
     Player(Box<Player>),
 }
 
@@ -57,13 +64,19 @@ impl Connection {
         mailbox: Arc<Mailbox<Post>>,
         address: IpAddr,
         accepted: Instant,
+        end: AbortHandle,
     ) -> Connection {
         let now = Instant::now();
-        let admitted = gateway.admit_stranger(address);
         gateway.metrics.strangers.inc();
-        if !admitted {
+        let phase = if gateway.admit_stranger(address) {
+            Phase::Stranger
+        } else {
             gateway.metrics.refused_address.inc();
-        }
+            Phase::Refused(CloseCode::RATE_LIMITED)
+        };
+        // Whoever is refused takes no place from others while it goes.
+        let admitted = matches!(phase, Phase::Stranger);
+        let seat = admitted.then(|| gateway.pool.seat(id, mailbox.clone(), end));
         let bucket = Bucket::full(gateway.settings.limits.messages, now);
         Connection {
             gateway,
@@ -71,7 +84,8 @@ impl Connection {
             mailbox,
             address,
             accepted,
-            phase: Phase::Stranger { admitted },
+            phase,
+            seat,
             last_frame: now,
             last_active: now,
             pinged: false,
@@ -82,10 +96,19 @@ impl Connection {
     }
 
     /// The socket is gone: the session's clock runs from here.
-    pub(super) async fn ended(self, how: Ended) {
+    pub(super) async fn ended(mut self, how: Ended) {
+        self.seat = None;
         if let Phase::Player(player) = &self.phase {
             self.gateway.health.left(&player.who.player, &player.who.device, how);
             self.gateway.engine.detached(&player.who).await;
+        }
+    }
+
+    /// A frame came: the peer lives, and a player's place is his for longer.
+    fn heard(&mut self, now: Instant) {
+        (self.last_frame, self.pinged) = (now, false);
+        if let (Phase::Player(_), Some(seat)) = (&self.phase, &self.seat) {
+            seat.renew(now);
         }
     }
 
@@ -97,18 +120,21 @@ impl Connection {
     fn check_rate(&mut self, now: Instant, re: Option<&str>, out: &mut Outbox) -> Option<Flow> {
         let limits = &self.gateway.settings.limits;
         let wait = self.bucket.take(limits.messages, now).err()?;
+        self.gateway.metrics.limited_messages.inc();
+        send(&self.gateway, out, re, &Failure::rate_limited("messages", wait).reply());
+        Some(self.refused(now))
+    }
+
+    /// A message was refused for its frequency.
+    fn refused(&mut self, now: Instant) -> Flow {
         if now.duration_since(self.refusals_since) > REFUSAL_WINDOW {
             (self.refusals, self.refusals_since) = (0, now);
         }
         self.refusals += 1;
-        self.gateway.metrics.limited_messages.inc();
-        send(&self.gateway, out, re, &Failure::rate_limited("messages", wait).reply());
-        let flow = if self.refusals >= limits.refusals {
-            Flow::Close(CloseCode::RATE_LIMITED)
-        } else {
-            Flow::Continue
-        };
-        Some(flow)
+        if self.refusals < self.gateway.settings.limits.refusals {
+            return Flow::Continue;
+        }
+        Flow::Close(CloseCode::RATE_LIMITED)
     }
 
     async fn before_login(&mut self, envelope: &Envelope<'_>, out: &mut Outbox) -> Flow {
@@ -134,17 +160,27 @@ impl Connection {
             Err(Refusal::Banned) => return Flow::Close(CloseCode::BANNED),
             Err(Refusal::Failure(failure)) => {
                 send_failure(&self.gateway, out, re, &failure);
-                let limited = matches!(failure, Failure::Error { retry_after_ms: Some(_), .. });
-                return if limited { Flow::Close(CloseCode::RATE_LIMITED) } else { Flow::Continue };
+                return if failure.is_rate_limit() {
+                    Flow::Close(CloseCode::RATE_LIMITED)
+                } else {
+                    Flow::Continue
+                };
             }
         };
+        if matches!(self.phase, Phase::Stranger) {
+            // The storage may be slow: whoever has proved who it is makes room for no stranger meanwhile.
+            self.gateway.stranger_no_more(self.address);
+            self.phase = Phase::Known;
+            if !self.seat.as_ref().is_some_and(Seat::known) {
+                return Flow::Close(CloseCode::HANDSHAKE_TOO_SLOW);
+            }
+        }
         self.gateway.hold(&device.0, &device.1, self.id, &self.mailbox);
         let read = Instant::now();
         let session = self.gateway.engine.log_in(self.id, device.clone(), &ask).await;
         self.gateway.metrics.answered(Authenticate::KIND, read.elapsed());
         match session {
             Ok(session) => {
-                self.gateway.stranger_no_more(self.address);
                 self.begin(session, re, out);
                 Flow::Continue
             }
@@ -174,6 +210,7 @@ impl Connection {
         self.gateway.health.came(&player.who.player, &player.who.device);
         self.phase = Phase::Player(Box::new(player));
         self.last_active = Instant::now();
+        self.heard(self.last_active);
     }
 
     async fn after_login(&mut self, envelope: &Envelope<'_>, out: &mut Outbox) -> Flow {
@@ -224,7 +261,7 @@ impl Connection {
             Err(Failure::Fenced) => Flow::Close(CloseCode::REPLACED),
             Err(failure) => {
                 send_failure(&self.gateway, out, re, &failure);
-                Flow::Continue
+                if failure.is_rate_limit() { self.refused(said) } else { Flow::Continue }
             }
         }
     }
@@ -275,13 +312,15 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let metrics = &self.gateway.metrics;
         match &self.phase {
-            Phase::Stranger { .. } => metrics.strangers.dec(),
-            Phase::Player(_) => metrics.players.dec(),
-        }
-        match &self.phase {
-            Phase::Stranger { admitted: true } => self.gateway.stranger_no_more(self.address),
-            Phase::Stranger { admitted: false } => {}
-            Phase::Player(player) => self.gateway.let_go(&player.who.player, &player.who.device, self.id),
+            Phase::Refused(_) | Phase::Known => metrics.strangers.dec(),
+            Phase::Stranger => {
+                metrics.strangers.dec();
+                self.gateway.stranger_no_more(self.address);
+            }
+            Phase::Player(player) => {
+                metrics.players.dec();
+                self.gateway.let_go(&player.who.player, &player.who.device, self.id);
+            }
         }
     }
 }
@@ -304,9 +343,9 @@ impl Handler for Connection {
 
     async fn text(&mut self, text: &str, out: &mut Outbox) -> Flow {
         let now = Instant::now();
-        (self.last_frame, self.pinged) = (now, false);
-        if let Phase::Stranger { admitted: false } = self.phase {
-            return Flow::Close(CloseCode::RATE_LIMITED);
+        self.heard(now);
+        if let Phase::Refused(code) = self.phase {
+            return Flow::Close(code);
         }
         let envelope = match Envelope::decode(text) {
             Ok(envelope) => envelope,
@@ -333,7 +372,7 @@ impl Handler for Connection {
             );
             return Flow::Continue;
         }
-        if matches!(self.phase, Phase::Stranger { .. }) {
+        if !matches!(self.phase, Phase::Player(_)) {
             return Box::pin(self.before_login(&envelope, out)).await;
         }
         // The commonest message takes the short way.
@@ -349,7 +388,7 @@ impl Handler for Connection {
     }
 
     fn control(&mut self) {
-        (self.last_frame, self.pinged) = (Instant::now(), false);
+        self.heard(Instant::now());
     }
 
     async fn note(&mut self, post: Post, out: &mut Outbox) -> Flow {
@@ -359,6 +398,7 @@ impl Handler for Connection {
                 send(&self.gateway, out, None, &Reconnect { after_ms });
                 return Flow::Close(CloseCode::DRAINING);
             }
+            Post::MakeRoom => return Flow::Close(CloseCode::HANDSHAKE_TOO_SLOW),
         };
         let Phase::Player(player) = &self.phase else { return Flow::Continue };
         match note {
@@ -384,8 +424,8 @@ impl Handler for Connection {
         let ms = Duration::from_millis;
         let timers = self.timers();
         match &self.phase {
-            Phase::Stranger { admitted: false } => self.accepted,
-            Phase::Stranger { .. } => self.accepted + ms(timers.handshake),
+            Phase::Refused(_) => self.accepted,
+            Phase::Stranger | Phase::Known => self.accepted + ms(timers.handshake),
             Phase::Player(_) => {
                 let dead = self.last_frame + ms(timers.dead_after);
                 let ping = self.last_frame + ms(timers.heartbeat * 5 / 4);
@@ -398,12 +438,13 @@ impl Handler for Connection {
     fn timer(&mut self, now: Instant, out: &mut Outbox) -> Flow {
         let ms = Duration::from_millis;
         let timers = &self.gateway.settings.timers;
-        if let Phase::Stranger { admitted } = &self.phase {
-            if !admitted {
-                return Flow::Close(CloseCode::RATE_LIMITED);
+        match self.phase {
+            Phase::Refused(code) => return Flow::Close(code),
+            Phase::Stranger | Phase::Known => {
+                let late = now >= self.accepted + ms(timers.handshake);
+                return if late { Flow::Close(CloseCode::HANDSHAKE_TOO_SLOW) } else { Flow::Continue };
             }
-            let late = now >= self.accepted + ms(timers.handshake);
-            return if late { Flow::Close(CloseCode::HANDSHAKE_TOO_SLOW) } else { Flow::Continue };
+            Phase::Player(_) => {}
         }
         if now >= self.last_frame + ms(timers.dead_after) {
             return Flow::Drop;
@@ -434,8 +475,8 @@ impl Handler for Connection {
 
     fn max_message_bytes(&self) -> Option<usize> {
         match &self.phase {
-            Phase::Stranger { .. } => Some(self.gateway.settings.limits.first_message_bytes),
             Phase::Player(_) => None,
+            _ => Some(self.gateway.settings.limits.first_message_bytes),
         }
     }
 }
@@ -448,7 +489,7 @@ fn send<M: Message>(gateway: &Gateway, out: &mut Outbox, re: Option<&str>, messa
 }
 
 fn send_failure(gateway: &Gateway, out: &mut Outbox, re: Option<&str>, failure: &Failure) {
-    if matches!(failure, Failure::Error { retry_after_ms: Some(_), .. }) {
+    if failure.is_rate_limit() {
         gateway.metrics.limited_player.inc();
     }
     send::<ErrorReply>(gateway, out, re, &failure.reply());

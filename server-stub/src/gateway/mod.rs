@@ -4,6 +4,7 @@
 mod connection;
 pub(crate) mod health;
 pub mod mailbox;
+mod pool;
 pub mod socket;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{AbortHandle, Abortable};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
@@ -23,8 +25,9 @@ use crate::settings::Settings;
 use connection::Connection;
 use health::{AlertView, Health, Sample, Turn, WindowView, WorkerView};
 use mailbox::Mailbox;
+use pool::Pool;
 use serde::Serialize;
-use socket::SocketOptions;
+use socket::{Ended, SocketOptions};
 
 /// What reaches a connection's task from outside.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(crate) enum Post {
     Note(Note, Instant),
     /// The server drains: come back after so many milliseconds; then close 4010.
     Reconnect(u64),
+    /// A worker bears no more strangers, and this one is the oldest: close 4002.
+    MakeRoom,
 }
 
 type Mail = Arc<Mailbox<Post>>;
@@ -54,8 +59,7 @@ pub(crate) struct Gateway {
     open: AtomicUsize,
     draining: AtomicBool,
     emptied: Notify,
-    /// Every connection.
-    all: Mutex<HashMap<u64, Mail>>,
+    pool: Arc<Pool>,
     /// By (player, device): the holder of the session, and for a moment the one that it took it from.
     devices: Mutex<HashMap<Device, Holders>>,
     /// Sockets that are not yet authenticated, by address.
@@ -69,10 +73,10 @@ impl Gateway {
             max_outgoing_bytes: settings.limits.outgoing_bytes,
             write_stall: Duration::from_millis(settings.timers.write_stall),
         };
-        metrics.active.with_label_values(&["0"]);
         Gateway {
             engine,
             health: Health::new(settings.clone(), metrics.clone()),
+            pool: Pool::start(settings.clone(), metrics.clone()),
             started_at: now_ms(),
             settings,
             metrics,
@@ -81,7 +85,6 @@ impl Gateway {
             open: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             emptied: Notify::new(),
-            all: Mutex::default(),
             devices: Mutex::default(),
             strangers: Mutex::default(),
         }
@@ -101,15 +104,15 @@ impl Gateway {
         let mailbox: Mail = Arc::new(Mailbox::new(self.options.max_outgoing_bytes));
         self.open.fetch_add(1, Ordering::Relaxed);
         self.metrics.opened.inc();
-        self.metrics.active.with_label_values(&["0"]).inc();
-        lock(&self.all).insert(id, mailbox.clone());
+        // Whatever happens in between, a panic included, the tables forget the connection.
+        let _leave = Leave { gateway: &self };
+        let (end, registration) = AbortHandle::new_pair();
+        let mut connection = Connection::new(self.clone(), id, mailbox.clone(), address, accepted, end);
         if self.is_draining() {
             mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
         }
-        let mut connection = Connection::new(self.clone(), id, mailbox.clone(), address, accepted);
-        // Whatever happens in between, a panic included, the tables forget the connection.
-        let _leave = Leave { gateway: &self, id };
-        let ended = socket::serve(stream, early, self.options, mailbox, &mut connection).await;
+        let served = socket::serve(stream, early, self.options, mailbox, &mut connection);
+        let ended = Abortable::new(served, registration).await.unwrap_or(Ended::Lost);
         tracing::debug!(connection = id, ?ended, "socket ended");
         self.health.ended(ended, accepted.elapsed());
         connection.ended(ended).await;
@@ -122,12 +125,12 @@ impl Gateway {
 
     /// Closes a period of the accounts.
     pub(crate) fn sum_up(&self) -> (Sample, Option<Turn>) {
-        self.health.sum_up(now_ms(), self.workers())
+        self.health.sum_up(now_ms(), self.pool.view())
     }
 
     /// The sockets as they are.
     pub(crate) fn pool_view(&self) -> PoolView {
-        let workers = self.workers();
+        let workers = self.pool.view();
         PoolView {
             at: now_ms(),
             started_at: self.started_at,
@@ -135,20 +138,11 @@ impl Gateway {
             connections: workers.iter().map(|worker| worker.connections).sum(),
             players: self.metrics.players.get(),
             strangers: workers.iter().map(|worker| worker.strangers).sum(),
-            places_per_worker: self.settings.limits.connections,
+            places_per_worker: self.settings.limits.places_per_worker,
             workers,
             window: self.health.window(),
             alert: self.health.alert(),
         }
-    }
-
-    fn workers(&self) -> Vec<WorkerView> {
-        vec![WorkerView {
-            worker: 0,
-            connections: self.open.load(Ordering::Relaxed) as u32,
-            strangers: self.metrics.strangers.get().max(0) as u32,
-            started_at: self.started_at,
-        }]
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -162,7 +156,8 @@ impl Gateway {
 
     /// Sends every client away, each with its own time to come back, spread flat; returns when all sockets have ended.
     pub(crate) async fn send_away(&self) {
-        let mut mailboxes: Vec<Mail> = lock(&self.all).values().cloned().collect();
+        let mut mailboxes: Vec<Mail> = Vec::new();
+        self.pool.each(|mail| mailboxes.push(mail.clone()));
         let (from, to) = (self.settings.timers.drain_min, self.settings.timers.drain_max);
         shuffle(&mut mailboxes);
         let count = mailboxes.len().max(1) as f64;
@@ -250,13 +245,10 @@ pub(crate) struct PoolView {
 
 struct Leave<'a> {
     gateway: &'a Gateway,
-    id: u64,
 }
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        lock(&self.gateway.all).remove(&self.id);
-        self.gateway.metrics.active.with_label_values(&["0"]).dec();
         if self.gateway.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.gateway.emptied.notify_waiters();
         }
@@ -279,9 +271,8 @@ impl Listener for Gateway {
             }
             Note::Everyone { payload, .. } => {
                 // A connection that is not authenticated throws it away.
-                for mailbox in lock(&self.all).values() {
-                    self.post(mailbox, Post::Note(note.clone(), published), payload.len() + 128);
-                }
+                self.pool
+                    .each(|mail| self.post(mail, Post::Note(note.clone(), published), payload.len() + 128));
             }
         }
         self.metrics.heard(published);

@@ -133,6 +133,10 @@ pub(crate) struct Metrics {
     pub(crate) refused_address: IntCounter,
     /// Connections beyond `limits.connections`.
     pub(crate) refused_places: IntCounter,
+    /// Strangers that made room for newer ones.
+    pub(crate) evicted_strangers: IntCounter,
+    /// Sockets whose lease ran out and whose task did not say so itself.
+    pub(crate) evicted_leases: IntCounter,
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     /// Jobs that wait for the one writer.
@@ -156,6 +160,11 @@ impl Metrics {
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let to = &registry;
         build_info(to)?;
+        let evicted = to.counters(
+            "ws_evictions_total",
+            "Sockets that a worker ended: the oldest unauthenticated one for a newer one, or one that outlived its lease",
+            &["reason"],
+        )?;
         let refused = to.counters("ws_refused_total", "Connections refused at the door", &["reason"])?;
         let limited =
             to.counters("ws_rate_limited_total", "Messages refused with RATE_LIMITED", &["limit"])?;
@@ -222,6 +231,8 @@ impl Metrics {
             limited_player: limited.with_label_values(&["player"]),
             refused_address: refused.with_label_values(&["address"]),
             refused_places: refused.with_label_values(&["places"]),
+            evicted_strangers: evicted.with_label_values(&["unauthenticated"]),
+            evicted_leases: evicted.with_label_values(&["lease"]),
             http_requests: to.counters(
                 "http_requests_total",
                 "HTTP requests answered, by route as it is declared and status",

@@ -42,6 +42,7 @@ async function missing() {
   return page("Nothing here", {}, h("p", {}, "This address belongs to no page. ", h("a", { href: "#/" }, "To the first page")));
 }
 
+/** `focus`: "first", "move" to another page, or "stay" on this one. */
 async function show(focus) {
   const { found, show: make, what } = route(location.hash);
   current.abort.abort();
@@ -52,34 +53,40 @@ async function show(focus) {
     else a.removeAttribute("aria-current");
   }
   const slow = setTimeout(() => {
-    if (!abort.signal.aborted) fill(main, h("p", { class: "muted loading", role: "status" }, "Loading…"));
+    if (!abort.signal.aborted && focus !== "stay") fill(main, h("p", { class: "muted loading", role: "status" }, "Loading…"));
   }, 150);
   let content;
   try {
-    content = await make({ what, signal: abort.signal, again: () => show(false), go });
+    content = await make({ what, signal: abort.signal, again, go });
   } catch (problem) {
     if (problem.name === "AbortError") return;
     if (!(problem instanceof Problem)) console.error(problem);
-    content = page("That did not work", {}, failed(problem, () => show(true)));
+    content = page("That did not work", {}, failed(problem, () => show("move")));
   } finally {
     clearTimeout(slow);
   }
   if (abort.signal.aborted) return;
+  const was = main.contains(document.activeElement) || document.activeElement === document.body;
   fill(main, content);
   // Which address this is, for whoever waits for a page.
   main.dataset.at = current.hash ?? "";
   const heading = main.querySelector("h1");
   document.title = `${heading?.textContent ?? "Castline"} – Castline console`;
-  if (focus) {
-    scrollTo(0, 0);
-    heading?.focus({ preventScroll: true });
-  }
+  if (focus === "move") scrollTo(0, 0);
+  // Whoever was on the page that is gone must not begin at the top of the document again.
+  if (focus === "move" || (focus === "stay" && was && !document.querySelector("dialog[open]"))) heading?.focus({ preventScroll: true });
+}
+
+/** The same page with what is now; edits on it are not lost unasked. */
+async function again() {
+  if (unsaved() && !(await confirm("Discard the other edits?", "This page has edits that are not saved. To show what is now it must be read anew.", "Discard"))) return;
+  await show("stay");
 }
 
 /** To another page; the one that is left has nothing to lose. */
 function go(hash) {
   current.hash = null;
-  if (location.hash === hash) show(true);
+  if (location.hash === hash) show("move");
   else location.hash = hash;
 }
 
@@ -95,7 +102,7 @@ addEventListener("hashchange", async () => {
     go(wanted);
     return;
   }
-  await show(true);
+  await show("move");
 });
 
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -178,4 +185,4 @@ function askForKey(problem) {
 }
 
 frame();
-show(false);
+show("first");

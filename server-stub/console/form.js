@@ -1,7 +1,7 @@
 // Forms: fields with their labels, hints and errors; what the server says of a member is shown at its field; unsaved edits are known.
 import { fill, h, icon } from "./dom.js";
 import { fromLocal, toLocal, utcOf } from "./format.js";
-import { button, note } from "./parts.js";
+import { button, note, onKeepEdits } from "./parts.js";
 
 let serial = 0;
 
@@ -13,18 +13,23 @@ export class Entry extends Error {
   }
 }
 
-/** Forms with edits that nobody has saved; a page asks before it goes away. */
-let open = null;
-export const unsaved = () => open !== null && open.element.isConnected && open.changed();
+/** The forms on the page; one with edits that nobody has saved makes the page ask before it goes away. */
+const open = new Set();
+export function unsaved(within = document) {
+  for (const form of open) if (!form.element.isConnected && form.saved !== undefined) open.delete(form);
+  return [...open].some((form) => within.contains(form.element) && form.changed());
+}
+onKeepEdits(unsaved);
 addEventListener("beforeunload", (event) => {
   if (unsaved()) event.preventDefault();
 });
 
 export class Form {
-  /** `save(form)` sends; what it throws is shown. */
-  constructor({ label, save, saveText = "Save", isNew = false }) {
+  /** `save(form)` sends; what it throws is shown. `keeps`: what is typed is worth a question before it is lost. */
+  constructor({ label, save, saveText = "Save", isNew = false, keeps = true }) {
     this.fields = new Map();
     this.isNew = isNew;
+    this.keeps = keeps;
     this.problems = h("div", { class: "form-problems" });
     this.body = h("div", { class: "form-body" });
     this.saveButton = h("button", { type: "submit", class: "primary" }, saveText);
@@ -34,7 +39,7 @@ export class Form {
       "aria-label": label, novalidate: true, autocomplete: "off",
       on: { input: () => this.look(), change: () => this.look(), submit: (event) => this.submit(event, save) },
     }, this.problems, this.body, this.bar);
-    open = this;
+    if (keeps) open.add(this);
   }
 
   /** Shows the fields; from here on, edits count. */
@@ -55,7 +60,7 @@ export class Form {
   }
 
   look() {
-    const changed = this.changed();
+    const changed = this.keeps && this.changed();
     this.element.classList.toggle("changed", changed);
     this.state.textContent = changed ? "Unsaved edits" : "";
     this.saveButton.disabled = !changed && !this.isNew;

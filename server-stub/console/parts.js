@@ -84,6 +84,11 @@ export function say(text, kind = "good") {
   setTimeout(() => line.remove(), 6_000);
 }
 
+let serial = 0;
+/** Whether a dialog has edits that are worth a question; forms say so. */
+let keepEdits = () => false;
+export const onKeepEdits = (ask) => { keepEdits = ask; };
+
 /**
  * A dialog over the page. Focus stays within it and returns to where it was. Resolves to what `close(value)` was given;
  * Escape gives nothing.
@@ -92,20 +97,25 @@ export function dialog(title, build, { locked = false, kind = "" } = {}) {
   return new Promise((resolve) => {
     let result;
     const before = document.activeElement;
-    const box = h("dialog", { "aria-labelledby": "dialog-title", class: kind });
+    const id = `dialog${(serial += 1)}`;
+    const box = h("dialog", { "aria-labelledby": id, class: kind });
     const close = (value) => {
       result = value;
       box.close();
     };
-    box.addEventListener("cancel", (event) => {
+    box.addEventListener("cancel", async (event) => {
       if (locked) event.preventDefault();
+      else if (event.cancelable && keepEdits(box)) {
+        event.preventDefault();
+        if (await confirm("Discard the edits?", "What you typed here is not saved.", "Discard")) close();
+      }
     });
     box.addEventListener("close", () => {
       box.remove();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
       resolve(result);
     });
-    append(box, [h("h2", { id: "dialog-title" }, title), build(close)]);
+    append(box, [h("h2", { id }, title), build(close)]);
     document.body.append(box);
     box.showModal();
   });

@@ -31,7 +31,7 @@ export async function campaign({ what, signal, again, go }) {
     back: { href: "#/campaigns", text: "Campaigns" }, actions: [state(found), off, remove].filter(Boolean),
     lead: h("span", { class: "mono" }, what),
   },
-  h("div", { class: "columns" }, numbersOf(found), dryRun(what)),
+  h("div", { class: "columns top" }, numbersOf(found), dryRun(what)),
   editor(what, found, known, { go, again }));
 }
 
@@ -54,7 +54,7 @@ const RULES = {
 };
 
 function dryRun(id) {
-  const form = new Form({ label: "Dry run", isNew: true, saveText: "Try it", save });
+  const form = new Form({ label: "Dry run", isNew: true, saveText: "Try it", save, keeps: false });
   form.element.classList.add("plain");
   const player = form.text("player", "Player", "", { mono: true });
   const placement = form.text("placement", "Placement", "level_completed", { mono: true });

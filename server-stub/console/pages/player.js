@@ -19,7 +19,9 @@ export async function player({ what, signal, go, again }) {
       if (input.value.trim()) go(`#/player/${encodeURIComponent(input.value.trim())}`);
     } },
   }, h("label", { for: "player" }, "Player"), input, h("button", { type: "submit", class: "primary" }, "Look up"));
-  if (what === undefined) return page("Player", { lead: "What is known of a player, what he got, and what each flag says to him." }, ask);
+  if (what === undefined) {
+    return page("Player", { lead: "What is known of a player, what he got, and what each flag says to him." }, ask, card("Banned players", { id: "bans" }, part(() => banned(signal))));
+  }
   let found;
   try {
     found = await get(`players/${step(what)}`, signal);
@@ -34,6 +36,17 @@ export async function player({ what, signal, go, again }) {
     found.firstSeen === null && h("div", { class: "note info" }, h("p", {}, "This player was never seen. Flags have an answer for everybody, so theirs is shown.")),
     h("div", { class: "columns" }, about(what, found, again), sessions(found)), offers(found), flags(found),
     card("Changes to this player", { id: "audit" }, part(() => audit(what, signal))));
+}
+
+async function banned(signal) {
+  const { bans, more } = await get("bans", signal);
+  return [table("Banned players", [
+    { head: "Player", cell: (ban) => link(ban.player, `#/player/${encodeURIComponent(ban.player)}`, "name") },
+    { head: "Why", cell: (ban) => ban.reason },
+    { head: "Until", cell: (ban) => (ban.until === null ? "for good" : time(ban.until)) },
+    { head: "By", cell: (ban) => ban.who || "–" },
+    { head: "Since", cell: (ban) => time(ban.bannedAt) },
+  ], bans, { empty: h("p", { class: "muted" }, "Nobody is banned.") }), more && h("p", { class: "muted" }, "There are more.")];
 }
 
 /** The button that bans, or lets in again. */

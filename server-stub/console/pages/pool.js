@@ -26,10 +26,10 @@ export async function pool({ signal }) {
   let hours = "1";
   let last = spec;
   const span = h("div", { class: "segmented", role: "group", "aria-label": "How far back" }, SPANS.map(([value, text]) =>
-    button(text, async (event) => {
+    button(text, (event) => {
       hours = value;
       for (const other of span.children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
-      await look(true);
+      look(true);
     }, "small", { "aria-pressed": String(value === hours) })));
   const pause = button("Pause", () => {
     stopped = !stopped;
@@ -40,6 +40,7 @@ export async function pool({ signal }) {
   let looks = 0;
   async function look(everything) {
     looks += 1;
+    if (everything) past.setAttribute("aria-busy", "true");
     try {
       const live = await get("pool", signal);
       fill(trouble);
@@ -52,6 +53,8 @@ export async function pool({ signal }) {
       }
     } catch (problem) {
       if (problem.name !== "AbortError") fill(trouble, failed(problem, () => look(true)));
+    } finally {
+      if (everything) past.removeAttribute("aria-busy");
     }
   }
   const timer = setInterval(() => {

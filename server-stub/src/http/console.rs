@@ -19,9 +19,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
-const HEADERS: [(HeaderName, &str); 7] = [
+const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -85,6 +84,12 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         "/console/{*path}",
         get(|Path(path): Path<String>, headers: HeaderMap| async move { answer(&path, &headers) }),
     )
+}
+
+/// No answer of this address is anything but what its type says, whoever opens it.
+pub(super) async fn as_it_is(mut response: Response) -> Response {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn answer(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {

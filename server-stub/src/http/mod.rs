@@ -119,7 +119,8 @@ pub(crate) fn operators(app: Arc<App>) -> Router {
         .merge(for_prometheus().within(|router| router.layer(metrics_key)))
         .merge(for_everybody());
     // The console is no part of the API that is documented.
-    finished(routes, |router| router.merge(console::routes()).layer(count)).with_state(app)
+    let plain = axum::middleware::map_response(console::as_it_is);
+    finished(routes, |router| router.merge(console::routes()).layer(plain).layer(count)).with_state(app)
 }
 
 /// What takes the admin key.

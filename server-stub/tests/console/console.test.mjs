@@ -13,7 +13,7 @@ const FIRST = 'Live pool';
 const EVIL = '<img src=x onerror="window.hacked=1">';
 const PAGES = {
   pool: '#/pool', flags: '#/flags', flag: '#/flags/lucky_hour', 'new-flag': '#/flags?new', campaigns: '#/campaigns', campaign: '#/campaigns/starter', 'new-campaign': '#/campaigns?new',
-  experiments: '#/experiments', experiment: '#/experiments/cheaper', declare: '#/experiments?new', player: '#/player/ann', stranger: '#/player/nobody-yet',
+  experiments: '#/experiments', experiment: '#/experiments/cheaper', declare: '#/experiments?new', player: '#/player/ann', players: '#/player', stranger: '#/player/nobody-yet',
 };
 
 let browser;
@@ -61,6 +61,8 @@ async function visit(page, hash) {
   await settled(page);
 }
 
+const shoot = (page, name) => shots && page.screenshot({ path: `${shots}/at-${name}.png` });
+
 /** Everything that the page asked for has come. */
 async function settled(page) {
   await page.waitForFunction(() => document.querySelector('main').dataset.at === location.hash && !document.querySelector('[aria-busy="true"], .loading'));
@@ -75,7 +77,12 @@ async function api(method, path, body) {
 }
 
 const variantOf = async (flag, player) => (await (await fetch(`${players}/flags?player_id=${player}&build=2.0.0`)).json()).flags[flag]?.variant;
-const said = (page, text) => page.getByRole('status').getByText(text).waitFor();
+/** What the console says in passing; taken away, so that the next one is not taken for it. */
+async function said(page, text) {
+  const line = page.getByRole('status').getByText(text);
+  await line.waitFor();
+  await line.evaluate((element) => element.remove());
+}
 const heading = (page, name) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
 
 test('the door explains a wrong key, a locked address, and keeps the key in this tab alone', async () => {
@@ -118,8 +125,10 @@ test('the pool is seen as it is and as it was, with the line that the reconnect 
   assert.match(await image(/^Connections per worker/).getAttribute('aria-label'), /1,4\d\d at most/);
   assert.match(await image(/^Push latency/).getAttribute('aria-label'), /p50/);
   assert.match(await image(/^Closes by code/).getAttribute('aria-label'), /4009 idle: \d+/);
+  const read = page.waitForResponse((response) => response.url().includes('pool/history?from='));
   await page.getByRole('button', { name: 'Day', exact: true }).click();
-  await page.waitForResponse((response) => response.url().includes('pool/history?from='));
+  await read;
+  await settled(page);
   await page.getByText('The numbers as a table').first().click();
   await page.getByRole('region', { name: 'Connections per worker' }).getByRole('row').nth(2).waitFor();
   const asked = page.waitForRequest((request) => request.url().endsWith('/admin/pool'));
@@ -150,6 +159,7 @@ test('a flag is made, refused at its field, rolled out, changed and rolled back'
   await page.getByRole('button', { name: 'Create flag' }).click();
   const wrong = page.locator('.field.wrong');
   await wrong.getByText('rules[0]').waitFor();
+  await shoot(page, 'refused');
   assert.equal(await rules.getAttribute('aria-invalid'), 'true');
   assert.ok(await rules.evaluate((area) => area === document.activeElement), 'the field that is wrong has the focus');
   assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'boat', 'nothing that was typed is lost');
@@ -172,6 +182,8 @@ test('a flag is made, refused at its field, rolled out, changed and rolled back'
   await history.getByText('by maria').first().waitFor();
   await history.getByText('What changed').first().click();
   await history.getByRole('rowheader', { name: 'enabled' }).waitFor();
+  await history.scrollIntoViewIfNeeded();
+  await shoot(page, 'history');
   await history.getByRole('button', { name: /^Roll back to/ }).first().click();
   await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
   await said(page, 'is what it was in');
@@ -189,6 +201,7 @@ test('a flag that somebody else changed meanwhile is not overwritten unasked', a
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   const ask = page.getByRole('dialog', { name: 'Changed meanwhile' });
   await ask.getByText('7 %').waitFor();
+  await shoot(page, 'changed-meanwhile');
   await ask.getByRole('button', { name: 'Cancel' }).click();
   assert.equal((await api('GET', 'flags/shared')).rolloutBp, 700);
   assert.equal(await page.getByLabel('Rollout, per cent').inputValue(), '3', 'his edit is still there');
@@ -221,6 +234,7 @@ test('a campaign is made, tried out for a player, and says which rule said no', 
   await dry.getByLabel('Player').fill('bob');
   await dry.getByRole('button', { name: 'Try it' }).click();
   await dry.getByText('No:').waitFor();
+  await shoot(page, 'dry-run');
   assert.match(await dry.locator('.because').innerText(), /Segments/);
   await visit(page, '#/campaigns/starter');
   const numbers = page.getByRole('region', { name: 'How it goes' });
@@ -263,6 +277,7 @@ test('an experiment is declared, its course is seen, it is promoted, and the pro
   await page.getByRole('button', { name: 'Promote…' }).click();
   const ask = page.getByRole('dialog', { name: 'Promote a variant of price' });
   assert.equal(await ask.getByLabel('Everybody gets').inputValue(), 'treatment');
+  await shoot(page, 'promote');
   await ask.getByRole('button', { name: 'Promote', exact: true }).click();
   await said(page, 'Everybody gets treatment of price');
   for (let n = 0; n < 20; n += 1) assert.equal(await variantOf('price', `q${n}`), 'treatment');
@@ -310,6 +325,7 @@ test('a player is looked up: online, his offers, his flags with their reasons; a
   await ban.getByLabel('Reason').fill('a bot');
   await ban.getByRole('button', { name: 'Ban', exact: true }).click();
   await page.getByText('Banned for good: a bot').waitFor();
+  await shoot(page, 'banned');
   assert.equal((await api('GET', 'bans/cheat')).reason, 'a bot');
   await page.getByRole('button', { name: 'Let in again…' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Let in' }).click();
@@ -370,6 +386,8 @@ test('by the keyboard alone: in, to a flag, changed, saved, and out of a dialog 
   await page.keyboard.press('Enter');
   await said(page, 'lucky_hour is saved');
   assert.equal((await api('GET', 'flags/lucky_hour')).rolloutBp, 126);
+  await settled(page);
+  assert.equal((await focus()).tag, 'H1', 'the page is read anew, and the focus is still on it');
   await page.context().close();
 });
 

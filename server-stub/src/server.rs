@@ -358,6 +358,9 @@ async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Re
             if let Err(error) = engine.reload_bans().await {
                 tracing::error!(%error, "the bans could not be read anew");
             }
+            if let Err(error) = engine.reload_api_keys().await {
+                tracing::error!(%error, "the API keys could not be read anew");
+            }
         }
     }
 }

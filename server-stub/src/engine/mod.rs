@@ -1,6 +1,7 @@
 //! The logic: who may do what, which offer is due, what a flag answers. It knows no socket and no HTTP: the gateway and the
 //! HTTP surface ask, the engine answers, and what it has to say unasked goes over the bus.
 
+mod api_keys;
 mod audit;
 mod bans;
 mod events;
@@ -11,6 +12,7 @@ mod lookup;
 mod offers;
 mod pool;
 mod recovery;
+mod revenue;
 pub(crate) mod segments;
 mod telegram;
 mod token;
@@ -30,16 +32,19 @@ use crate::store::sessions::{Backlog, Durable};
 use crate::store::sweep::Ages;
 use crate::store::{Store, StoreError};
 
+use api_keys::ApiKeys;
 use bans::BanList;
 use flags::{FlagTable, KnownCache};
 use offers::{Leases, PlanTable};
 use telegram::Telegram;
 use token::Tokens;
 
+pub(crate) use api_keys::{ApiKey, NewApiKey, Scope};
 pub(crate) use bans::NewBan;
 pub(crate) use login::{Refusal, Session};
 pub use offers::{Budget, Change, Day, Hours, OfferDefinition, Split, Trigger};
-pub(crate) use offers::{DryRun, Refused as OfferRefused};
+pub(crate) use offers::{DryRun, Push, Refused as OfferRefused};
+pub(crate) use revenue::Payment;
 pub(crate) use telegram::BadInitData;
 pub(crate) use token::BadToken;
 
@@ -179,6 +184,7 @@ pub(crate) struct Engine {
     tokens: Tokens,
     telegram: Option<Telegram>,
     bans: BanList,
+    api_keys: ApiKeys,
     flags: FlagTable,
     known: KnownCache,
     leases: Leases,
@@ -226,6 +232,7 @@ impl Engine {
             tokens: Tokens::new(keys.current, keys.previous),
             telegram: keys.telegram_id.and_then(|key| Telegram::new(&settings.telegram, key)),
             bans: BanList::default(),
+            api_keys: ApiKeys::default(),
             flags: FlagTable::default(),
             known: KnownCache::new(Duration::from_millis(settings.timers.flags_cache)),
             leases: Leases::default(),
@@ -247,6 +254,7 @@ impl Engine {
         };
         engine.reload_flags().await?;
         engine.reload_bans().await?;
+        engine.reload_api_keys().await?;
         Ok((engine, interrupted))
     }
 
@@ -380,6 +388,7 @@ impl Engine {
         let before = self.swept.swap(now, std::sync::atomic::Ordering::Relaxed);
         self.serve_begun(before, now, swept.freed).await;
         self.bans.forget_lapsed(now);
+        self.note_api_key_use().await?;
         let at = Instant::now();
         self.ready_rate.forget_full(at);
         let rates = &self.http_rates;

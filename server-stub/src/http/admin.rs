@@ -1,5 +1,6 @@
 //! The operators' requests, behind the admin key.
 
+pub(super) mod api_keys;
 pub(super) mod audit;
 pub(super) mod bans;
 pub(super) mod campaigns;
@@ -99,12 +100,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Author {
     }
 }
 
-fn answer<T: Serialize>(body: &T) -> Response {
+pub(super) fn answer<T: Serialize>(body: &T) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], encode(body))
         .into_response()
 }
 
 /// It is done, and there is nothing to say about it.
-fn done() -> Response {
+pub(super) fn done() -> Response {
     answer(&std::collections::BTreeMap::<String, ()>::new())
 }

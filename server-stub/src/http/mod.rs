@@ -13,6 +13,7 @@ mod openapi;
 mod players;
 mod problem;
 mod routes;
+mod server_api;
 mod strict;
 mod telegram;
 mod upgrade;
@@ -53,6 +54,8 @@ pub(crate) struct App {
     admin_key: Option<Secret>,
     /// Wrong admin keys by address.
     wrong_keys: Buckets<IpAddr>,
+    /// Wrong API keys by address.
+    wrong_api_keys: Buckets<IpAddr>,
 }
 
 impl App {
@@ -63,8 +66,9 @@ impl App {
         metrics: Arc<Metrics>,
         admin_key: Option<Secret>,
     ) -> App {
-        let wrong_keys = Buckets::new(settings.limits.wrong_keys);
-        App { engine, gateway, settings, metrics, admin_key, wrong_keys }
+        let wrong_keys = || Buckets::new(settings.limits.wrong_keys);
+        let (wrong_keys, wrong_api_keys) = (wrong_keys(), wrong_keys());
+        App { engine, gateway, settings, metrics, admin_key, wrong_keys, wrong_api_keys }
     }
 
     /// The player of the request's bearer token; `None` without one.
@@ -114,8 +118,10 @@ pub(crate) fn operators(app: Arc<App>) -> Router {
     let key = axum::middleware::from_fn_with_state(app.clone(), admin::check_key);
     let metrics_key = axum::middleware::from_fn_with_state(app.clone(), admin::check_metrics_key);
     let count = axum::middleware::from_fn_with_state(app.clone(), metrics::count_operators);
+    let api_key = axum::middleware::from_fn_with_state(app.clone(), server_api::check_key);
     let routes = behind_the_key()
         .within(|router| router.layer(key))
+        .merge(server_api::routes().within(|router| router.layer(api_key)))
         .merge(for_prometheus().within(|router| router.layer(metrics_key)))
         .merge(for_everybody());
     // The console is no part of the API that is documented.
@@ -131,6 +137,7 @@ fn behind_the_key() -> Routes {
         .merge(admin::campaigns::routes())
         .merge(admin::audit::routes())
         .merge(admin::bans::routes())
+        .merge(admin::api_keys::routes())
         .merge(admin::pool::routes())
         .merge(admin::players::routes())
 }
@@ -150,7 +157,7 @@ fn for_everybody() -> Routes {
 
 #[cfg(test)]
 fn operators_routes() -> Routes {
-    behind_the_key().merge(for_prometheus()).merge(for_everybody())
+    behind_the_key().merge(server_api::routes()).merge(for_prometheus()).merge(for_everybody())
 }
 
 /// The routes with what holds for every request.

@@ -22,6 +22,7 @@ const OPERATORS: &[&str] = &[
     include_str!("../../openapi/lookup.json"),
     include_str!("../../openapi/pool.json"),
     include_str!("../../openapi/bans.json"),
+    include_str!("../../openapi/backends.json"),
 ];
 const PLAYERS: &[&str] = &[include_str!("../../openapi/players.json")];
 

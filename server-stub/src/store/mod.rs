@@ -5,6 +5,7 @@
 //! each other half done, and what was answered is on disk: `synchronous = FULL` costs one fsync for a whole batch.
 //! The store decides nothing about offers or flags beyond what must be atomic; the engine does.
 
+pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod campaigns;
@@ -20,6 +21,7 @@ pub(crate) mod lookup;
 pub(crate) mod offers;
 pub(crate) mod players;
 pub(crate) mod pool;
+pub(crate) mod revenue;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod traits;

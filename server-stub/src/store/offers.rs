@@ -126,6 +126,19 @@ pub(crate) async fn send_new(c: &mut SqliteConnection, copy: &NewCopy<'_>) -> Re
     Ok(id)
 }
 
+/// Makes a copy that waits to be sent, against its budget.
+pub(crate) async fn queue_new(c: &mut SqliteConnection, copy: &NewCopy<'_>) -> Result<String, StoreError> {
+    let id = send_new(c, copy).await?;
+    sqlx::query(
+        "UPDATE player_offers SET state = 'queued', sent_at = NULL WHERE user_id = ? AND offer_id = ?",
+    )
+    .bind(copy.player)
+    .bind(&id)
+    .execute(c)
+    .await?;
+    Ok(id)
+}
+
 /// A player's first copy has the definition's id, a further one its number behind it: an id is never used twice for a player.
 fn copy_id(definition: &str, number: i64) -> String {
     if number == 1 { definition.to_owned() } else { format!("{definition}.{number}") }

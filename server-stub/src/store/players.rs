@@ -9,7 +9,7 @@ pub(crate) async fn traits(
     c: &mut SqliteConnection,
     player: &str,
 ) -> Result<Vec<(String, String)>, StoreError> {
-    let rows = sqlx::query_as("SELECT name, value FROM player_traits WHERE user_id = ? ORDER BY name");
+    let rows = sqlx::query_as("SELECT name, value FROM known_traits WHERE user_id = ? ORDER BY name");
     Ok(rows.bind(player).fetch_all(c).await?)
 }
 

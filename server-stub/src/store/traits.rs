@@ -26,6 +26,16 @@ pub(crate) async fn of(
     Ok(rows.into_iter().collect())
 }
 
+/// What rules may ask for: the traits, and what the player has paid.
+pub(crate) async fn known(
+    c: &mut SqliteConnection,
+    player: &str,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sqlx::query_as("SELECT name, value FROM known_traits WHERE user_id = ?");
+    let rows: Vec<(String, String)> = rows.bind(player).fetch_all(c).await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Replaces all of a player's traits.
 pub(crate) async fn replace(
     c: &mut SqliteConnection,

@@ -257,7 +257,7 @@ async fn read_known(readers: &SqlitePool, player: &str, asked: &Asked) -> Result
     let mut tx = readers.begin().await?;
     let mut known = Known::default();
     if asked.traits {
-        known.traits = trait_table::of(&mut tx, player).await?;
+        known.traits = trait_table::known(&mut tx, player).await?;
     }
     if let Some(days) = asked.events.values().max() {
         let today = now_ms().div_euclid(DAY_MS);
@@ -398,6 +398,10 @@ impl Engine {
         }
         for (name, value) in &traits {
             super::definition::check_name(&format!("traits[{name:?}]"), name)?;
+            if name.starts_with('$') {
+                let detail = "names with a dollar are the server's own";
+                return Err(Wrong::new(format!("traits[{name:?}]"), detail).into());
+            }
             if value.len() > MAX_TRAIT {
                 let detail = format!("{} bytes; the limit is {MAX_TRAIT}", value.len());
                 return Err(Wrong::new(format!("traits[{name:?}]"), detail).into());

@@ -278,8 +278,13 @@ impl OfferDefinition {
 
 impl Trigger {
     fn check(&self) -> Result<(), Fault> {
-        if !is_name(&self.event) || self.event.starts_with('$') {
-            return Err(Fault::new("trigger.event", "1 to 128 bytes, no control characters, no leading $"));
+        if !is_name(&self.event)
+            || (self.event.starts_with('$') && self.event != crate::engine::revenue::EVENT)
+        {
+            return Err(Fault::new(
+                "trigger.event",
+                "1 to 128 bytes, no control characters, no leading $ but that of $revenue",
+            ));
         }
         if self.conditions.len() > 16 {
             return Err(Fault::new(

@@ -12,6 +12,7 @@ mod lease;
 #[cfg(test)]
 mod model;
 mod plan;
+mod push;
 mod take;
 mod triggers;
 
@@ -28,6 +29,7 @@ pub use calendar::{Day, Hours};
 pub use definition::{Budget, Change, OfferDefinition, Split, Trigger};
 pub(crate) use lease::Leases;
 pub(crate) use plan::PlanTable;
+pub(crate) use push::Push;
 
 use super::{Engine, Failure, now_ms};
 use crate::store::StoreError;

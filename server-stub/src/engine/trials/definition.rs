@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::experiments::{Direction, Metric};
 use crate::engine::flags::{Wrong, check_name};
+use crate::engine::revenue::{EVENT as REVENUE, check_currency};
 
 /// The body of `PUT /admin/experiments/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,11 @@ pub(crate) enum Measured {
         /// The member.
         prop: String,
     },
+    /// The sum that the game's backend says was paid, in minor units.
+    Revenue {
+        /// ISO 4217.
+        currency: String,
+    },
 }
 
 /// A member of an event's props. A segment is its value in the player's last such event before his first exposure, for what came
@@ -55,9 +61,13 @@ impl ExperimentDefinition {
             false => check_name(field, name),
         };
         let (name, prop) = self.measured();
-        event("metric.event", name)?;
-        if let Some(prop) = prop {
-            check_name("metric.prop", prop)?;
+        if let Measured::Revenue { currency } = &self.metric {
+            check_currency("metric.currency", currency)?;
+        } else {
+            event("metric.event", name)?;
+            if let Some(prop) = prop {
+                check_name("metric.prop", prop)?;
+            }
         }
         if let Some(segment) = &self.segment_by {
             event("segmentBy.event", &segment.event)?;
@@ -71,13 +81,15 @@ impl ExperimentDefinition {
         match &self.metric {
             Measured::Conversion { event } => (event, None),
             Measured::Mean { event, prop } => (event, Some(prop)),
+            // The amount stands under its currency's name.
+            Measured::Revenue { currency } => (REVENUE, Some(currency)),
         }
     }
 
     pub(crate) fn metric(&self) -> Metric {
         match self.metric {
             Measured::Conversion { .. } => Metric::Conversion,
-            Measured::Mean { .. } => Metric::Mean,
+            Measured::Mean { .. } | Measured::Revenue { .. } => Metric::Mean,
         }
     }
 }

@@ -116,7 +116,13 @@ async fn write_traits(
 ) -> Result<Response, Problem> {
     let player = name(path)?;
     check_player("player", &player)?;
-    let given: BTreeMap<String, Value> = json(&headers, body)?;
+    let traits = traits_of(json(&headers, body)?)?;
+    app.engine.put_traits(&player, traits, author).await?;
+    Ok(answer(&BTreeMap::<&str, &str>::new()))
+}
+
+/// Traits as they are sent: scalars, kept as text.
+pub(in crate::http) fn traits_of(given: BTreeMap<String, Value>) -> Result<Traits, Problem> {
     let mut traits = Traits::new();
     for (name, value) in given {
         let text = match value {
@@ -131,6 +137,5 @@ async fn write_traits(
         };
         traits.insert(name, text);
     }
-    app.engine.put_traits(&player, traits, author).await?;
-    Ok(answer(&BTreeMap::<&str, &str>::new()))
+    Ok(traits)
 }

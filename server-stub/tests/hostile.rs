@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use castline_server::{Rate, RunningServer};
 use serde_json::{Value, json};
 use support::openapi::{Key, Operation, operations, resolved};
+use support::operator::Operator;
 use support::{Answer, PATIENCE, http, start_with};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +22,7 @@ struct World {
     data: TempDir,
     admin: String,
     player: String,
+    backend: String,
 }
 
 impl World {
@@ -33,7 +35,8 @@ impl World {
         });
         let admin = format!("Bearer {}", std::fs::read_to_string(server.admin_key_file().unwrap()).unwrap());
         let player = format!("Bearer {}", server.token("p1").unwrap());
-        let world = World { server, data, admin, player };
+        let backend = Operator::of(&server).api_key("sweep").await;
+        let world = World { server, data, admin, player, backend };
         world.fill().await;
         world
     }
@@ -59,7 +62,11 @@ impl World {
     }
 
     fn bearer(&self, operation: &Operation) -> &str {
-        if operation.is_operators() { &self.admin } else { &self.player }
+        match operation.is_operators() {
+            _ if operation.is_backends() => &self.backend,
+            true => &self.admin,
+            false => &self.player,
+        }
     }
 
     async fn ask(&self, operation: &Operation, path: &str, more: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -106,7 +113,7 @@ impl World {
     fn secrets(&self) -> Vec<String> {
         let jwt = std::fs::read_to_string(self.data.path().join("jwt.secret")).unwrap();
         let key = |bearer: &str| bearer.trim_start_matches("Bearer ").trim().to_owned();
-        vec![jwt.trim().to_owned(), key(&self.admin), key(&self.player)]
+        vec![jwt.trim().to_owned(), key(&self.admin), key(&self.player), key(&self.backend)]
     }
 
     async fn lives(&self) {

@@ -119,6 +119,11 @@ impl Operation {
         self.document["security"].is_array()
     }
 
+    /// For the game's backends, behind an API key.
+    pub fn is_backends(&self) -> bool {
+        self.template.starts_with("/server/")
+    }
+
     /// OpenFeature's protocol has errors of its own.
     pub fn is_ofrep(&self) -> bool {
         self.template.starts_with("/ofrep/")

@@ -34,6 +34,13 @@ impl<'a> Operator<'a> {
         answer.json()
     }
 
+    /// A new API key with all scopes, as a header's value.
+    pub async fn api_key(&self, name: &str) -> String {
+        let new = serde_json::json!({"name": name, "scopes": ["offers", "traits", "revenue", "bans"]});
+        let made = self.done("POST", "/admin/api-keys", new).await;
+        format!("Bearer {}", made["key"].as_str().unwrap())
+    }
+
     /// The audit table's lines, the latest first: who, action, subject.
     pub async fn audit(&self, query: &str) -> Vec<(String, String, String)> {
         let page = self.done("GET", &format!("/admin/audit?{query}"), Value::Null).await;

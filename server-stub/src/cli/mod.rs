@@ -5,6 +5,7 @@
 //! directory, or the operators' address and key) flattens [`ConfigArguments`].
 
 mod backup;
+mod operate;
 mod run;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ struct Run {
 enum Command {
     /// Copy the database to a new file, while the server runs or not.
     Backup(backup::Backup),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 /// What the binary does.
@@ -77,6 +80,7 @@ fn obey(line: CommandLine) -> anyhow::Result<ExitCode> {
     match line.command {
         None => line.run.obey(),
         Some(Command::Backup(backup)) => backup.obey(),
+        Some(Command::Operate(operate)) => Ok(operate.obey()),
     }
 }
 

@@ -67,12 +67,16 @@ export const tryKey = (given) => send("GET", "admin/flags", undefined, undefined
 export async function call(method, path, body, signal) {
   for (;;) {
     if (key === null) await askForKey(null);
+    const tried = key;
     try {
-      return await send(method, `admin/${path}`, body, signal, key);
+      return await send(method, `admin/${path}`, body, signal, tried);
     } catch (problem) {
       if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
-      forgetKey();
-      await askForKey(problem);
+      // Another request may have asked for a key meanwhile; that one is tried first.
+      if (key === tried) {
+        forgetKey();
+        await askForKey(problem);
+      }
     }
   }
 }

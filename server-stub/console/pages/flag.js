@@ -83,9 +83,9 @@ function editor(name, flag, list, { go, again }) {
   const more = h("details", { class: "more", open: Boolean(flag.build || flag.salt || flag.prerequisite) }, h("summary", {}, "Builds, salt, prerequisite"), h("div", { class: "grid" }, build, salt, above, above2));
 
   function collect() {
-    const body = { variants: {}, defaultVariant: "", rolloutBp: Math.round(Number(exact.value) * 100), enabled: checkedOf(enabled), private: checkedOf(hidden) };
+    const body = { variants: Object.create(null), defaultVariant: "", rolloutBp: Math.round(Number(exact.value) * 100), enabled: checkedOf(enabled), private: checkedOf(hidden) };
     if (exact.value === "" || exact.validity.badInput || !(body.rolloutBp >= 0 && body.rolloutBp <= 10_000)) throw new Entry("rolloutBp", "This must be a number from 0 to 100.");
-    const weights = {};
+    const weights = Object.create(null);
     for (const row of variants.rows()) {
       const [variant, value, chosenRow, weight] = [...row.querySelectorAll("input")];
       const key = variant.value.trim();
@@ -95,6 +95,8 @@ function editor(name, flag, list, { go, again }) {
       } catch {
         throw new Entry("variants", `The value of ${JSON.stringify(key)} is not JSON. A text needs quotes: ${JSON.stringify(value.value)}`);
       }
+      const inexact = Number.isInteger(body.variants[key]) && !Number.isSafeInteger(body.variants[key]);
+      if (inexact) throw new Entry("variants", `The value of ${JSON.stringify(key)} is a greater number than games in JavaScript can hold. Make it a text.`);
       if (chosenRow.checked) body.defaultVariant = key;
       weights[key] = Math.round(Number(weight.value) * 100);
     }

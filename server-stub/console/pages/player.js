@@ -88,7 +88,7 @@ function about(name, found, again) {
     h("input", { type: "text", class: "mono", value: entry?.[1] ?? "", "aria-label": "Value", placeholder: "DE", spellcheck: "false" }),
   ], { most: 16 });
   async function save() {
-    const body = {};
+    const body = Object.create(null);
     for (const row of traits.rows()) {
       const [key, value] = [...row.querySelectorAll("input")].map((input) => input.value.trim());
       if (!key && !value) continue;

@@ -410,6 +410,13 @@ test('nothing that anybody wrote becomes markup', async () => {
   assert.equal(await page.evaluate(() => document.querySelectorAll('main img').length), 0);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.getByText('<b>maria</b>').count(), 1);
+  // A name that means something to JavaScript is a name like any other.
+  await visit(page, '#/flags?new');
+  await page.getByLabel('Name', { exact: true }).fill('proto');
+  await page.getByLabel('Name of the variant').nth(1).fill('__proto__');
+  await page.getByRole('button', { name: 'Create flag' }).click();
+  await said(page, 'proto is saved');
+  assert.deepEqual(Object.keys((await api('GET', 'flags/proto')).variants).sort(), ['__proto__', 'control']);
   await page.context().close();
   await api('DELETE', `flags/${encodeURIComponent(EVIL)}`);
 });

@@ -138,14 +138,20 @@ impl Engine {
             let mut reader = self.store.readers().acquire().await.map_err(StoreError::from)?;
             days::missing(&mut reader, now_ms()).await?
         };
+        let mut unreadable = String::new();
         for Missing { name, started_at, as_of } in missing {
+            if name == unreadable {
+                continue;
+            }
             let made = self.report_as_of(&name, as_of).await;
             match made {
                 Ok(named) if named.started_at == started_at => self.keep(&named).await?,
                 // Started anew meanwhile.
                 Ok(_) => {}
                 Err(failure) => {
-                    tracing::error!(experiment = name, ?failure, "a day's report could not be made")
+                    tracing::error!(experiment = name, ?failure, "a day's report could not be made");
+                    // Its other days would fail in the same way, with a line in the log each.
+                    unreadable = name;
                 }
             }
         }

@@ -100,6 +100,8 @@ void server_start(void) {
     dup2(pipes[1], 1);
     close(pipes[0]);
     setenv("RUST_LOG", "error", 1);
+    /* It is no setting of the server's, and it would say so. */
+    unsetenv("CASTLINE_SERVER");
     snprintf(path, sizeof path, "%s/server", directory);
     execl(program, program, "--dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data", path, (char *)NULL);
     fprintf(stderr, "%s cannot be started\n", program);

@@ -1,6 +1,7 @@
 //! `cargo xtask cocos`: everything about the Cocos Creator extension that a machine without Cocos Creator can check. Its TypeScript against the
 //! types of the engine, its configuration against what the engine's build reads, its native code against the declarations in
 //! `tests/engine` with two compilers, and the whole of it at work: [`play`] runs the stories in a small host over QuickJS.
+//! Then [`fish`] plays the example without scripts, `examples/cocos-native`.
 //!
 //! Against the engine's own headers it is compiled by [`glue`]. What a developer downloads is put together in `package`.
 
@@ -30,7 +31,8 @@ pub(crate) fn run() -> Result<bool> {
         && compiles("clang++")?
         && built.run()?
         && layout::configures(&out)?
-        && play(&out, &scripts)?)
+        && play(&out, &scripts)?
+        && fish(&out)?)
 }
 
 /// The plugin's sources, in the order of their names.
@@ -73,6 +75,21 @@ fn play(out: &Path, scripts: &Path) -> Result<bool> {
         "--parallel",
         "8",
     ]);
+    Ok(configure.run_quietly()? && make.run_quietly()? && test.run()?)
+}
+
+/// The C++ side without scripts: `examples/cocos-native`.
+fn fish(out: &Path) -> Result<bool> {
+    let build = out.join("fishing");
+    let libraries = process::target().join("debug");
+    let configure = CommandLine::new("cmake")
+        .args(["-S", "examples/cocos-native", "-DCMAKE_BUILD_TYPE=Release", "-B"])
+        .arg(&build)
+        .arg(format!("-DCASTLINE_LIBRARY_DIR={}", libraries.display()))
+        .arg(format!("-DCASTLINE_SERVER={}", libraries.join("castline-server").display()));
+    let make = CommandLine::new("cmake").arg("--build").arg(&build).args(["--parallel", "2"]);
+    let test =
+        CommandLine::new("ctest").arg("--test-dir").arg(&build).args(["--verbose", "--no-tests=error"]);
     Ok(configure.run_quietly()? && make.run_quietly()? && test.run()?)
 }
 

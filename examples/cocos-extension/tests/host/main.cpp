@@ -1,5 +1,5 @@
 // Runs one story: `host STORY`. The plugin is the real one, the library is the real one, the server is the real one; the engine is the
-// stand-in of machine.h. CASTLINE_SERVER names the server's program, CASTLINE_SCRIPTS the folder that tsc wrote, CASTLINE_ENGINE_MODULE cc.js.
+// stand-in of machine.h. CASTLINE_SERVER names the server's program, STORIES_FOLDER what tsc wrote, STORIES_CC_MODULE cc.js.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -83,7 +83,7 @@ void define_functions() {
 // As the engine starts, and starts again: plugins first, then the machine.
 void start_engine() {
   cc_load_plugin_castline();
-  host::start_machine(environment("CASTLINE_SCRIPTS"), environment("CASTLINE_ENGINE_MODULE"));
+  host::start_machine(environment("STORIES_FOLDER"), environment("STORIES_CC_MODULE"));
 }
 
 void play_frame() {

@@ -16,6 +16,9 @@ use crate::bus::Bus;
 use crate::engine::flags::FlagDefinition;
 use crate::engine::{Engine, Failure, Keys, OfferDefinition};
 use crate::gateway::Gateway;
+use crate::http::forwarded::Proxies;
+use crate::http::listener::Door;
+use crate::http::tls::Certificates;
 use crate::http::{self, App, listener};
 use crate::metrics::Metrics;
 use crate::settings::{Secret, Settings};
@@ -80,6 +83,7 @@ enum Order {
     PutOffer(String, Box<OfferDefinition>, std::sync::mpsc::Sender<Result<(), Failure>>),
     Token(String, std::sync::mpsc::Sender<Result<String, String>>),
     Keys(Secret, Option<Secret>, std::sync::mpsc::Sender<()>),
+    Certificates,
     Drain(Box<dyn FnOnce() + Send>),
     Kill,
 }
@@ -131,6 +135,11 @@ impl RunningServer {
         (settings.jwt_secret, settings.jwt_previous_secret) = (Some(current.clone()), previous.clone());
         settings.check()?;
         self.order(|answer| Order::Keys(current, previous, answer))
+    }
+
+    /// Looks now whether the certificate's files have changed, and not only in a while. Open connections stay.
+    pub fn reload_certificates(&self) {
+        let _ = self.orders.send(Order::Certificates);
     }
 
     /// What `PUT /admin/flags/{name}` does. Returns the new configuration version.
@@ -250,14 +259,16 @@ struct Parts {
     store: Arc<Store>,
     stop: watch::Sender<bool>,
     settings: Arc<Settings>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Parts {
     async fn start(settings: Arc<Settings>, secrets: Secrets) -> anyhow::Result<Parts> {
-        let tls = settings.tls.as_ref().map(listener::tls).transpose()?;
         let store = Arc::new(Store::open(&settings).await?);
         let bus = Arc::new(Bus::default());
         let metrics = Arc::new(Metrics::new()?);
+        let certificates =
+            settings.tls.clone().map(|files| Certificates::read(files, metrics.clone())).transpose()?;
         let keys = Keys {
             current: &secrets.jwt,
             previous: settings.jwt_previous_secret.as_ref(),
@@ -278,21 +289,28 @@ impl Parts {
         let (players, operators) = (listener::bind(settings.listen)?, listener::bind(settings.admin_listen)?);
         let addresses = Addresses { players: players.local_addr()?, operators: operators.local_addr()? };
         let (stop, stopped) = watch::channel(false);
-        let max = settings.limits.connections;
-        tokio::spawn(listener::accept(
-            players,
-            http::players(app.clone()),
-            tls,
-            max,
-            metrics.clone(),
-            stopped.clone(),
-        ));
-        tokio::spawn(listener::accept(operators, http::operators(app), None, 256, metrics, stopped.clone()));
+        let proxies = Arc::new(Proxies::new(settings.trusted_proxies.clone()));
+        let door = Door {
+            listener: players,
+            router: http::players(app.clone()),
+            tls: certificates.as_ref().map(Certificates::acceptor).transpose()?,
+            max: settings.limits.connections,
+            proxies: proxies.clone(),
+            metrics: metrics.clone(),
+        };
+        tokio::spawn(listener::accept(door, stopped.clone()));
+        let router = http::operators(app);
+        let door = Door { listener: operators, router, tls: None, max: 256, proxies, metrics };
+        tokio::spawn(listener::accept(door, stopped.clone()));
+        if let Some(certificates) = certificates.clone() {
+            let period = Duration::from_millis(settings.timers.tls_reload);
+            tokio::spawn(follow_certificates(certificates, period, stopped.clone()));
+        }
         tokio::spawn(record_days(engine.clone(), stopped.clone()));
         let period = Duration::from_millis(settings.timers.pool_period);
         tokio::spawn(record_pool(gateway.clone(), engine.clone(), period, stopped.clone()));
         tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
-        Ok(Parts { addresses, engine, gateway, store, stop, settings })
+        Ok(Parts { addresses, engine, gateway, store, stop, settings, certificates })
     }
 
     async fn obey(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
@@ -310,6 +328,11 @@ impl Parts {
                 Order::Keys(current, previous, answer) => {
                     self.engine.replace_keys(&current, previous.as_ref());
                     let _ = answer.send(());
+                }
+                Order::Certificates => {
+                    if let Some(certificates) = self.certificates.clone() {
+                        tokio::task::spawn_blocking(move || certificates.look());
+                    }
                 }
                 Order::Drain(done) => {
                     self.drain().await;
@@ -362,6 +385,22 @@ async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Re
                 tracing::error!(%error, "the API keys could not be read anew");
             }
         }
+    }
+}
+
+/// Looks at the certificate's files now and then.
+async fn follow_certificates(
+    certificates: Arc<Certificates>,
+    period: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            () = listener::stopped(&mut stop) => return,
+        }
+        let certificates = certificates.clone();
+        let _ = tokio::task::spawn_blocking(move || certificates.look()).await;
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use castline::protocol::limits;
+use ipnet::IpNet;
 
 use crate::config::Bound::{self, Any, Bytes, Characters, Count, Ms, Origin, Real};
 use crate::config::{ConfigError, Item, Section, join, settings};
@@ -36,8 +37,10 @@ settings! {
         metrics_key: Option<Secret> = None, Characters(32);
         /// `/metrics` asks for no key: for an operators' address that only Prometheus and operators can reach.
         metrics_open: bool = false, Any;
-        /// Origins that browsers may call from; under `dev` any.
+        /// Origins that browsers may call from, over HTTP and the WebSocket; under `dev` any.
         cors_origins: Vec<String> = Vec::new(), Origin;
+        /// The proxies before this server, as networks: from these, and these alone, `X-Forwarded-For` is believed.
+        trusted_proxies: Vec<IpNet> = Vec::new(), Any;
         /// Threads of the server's runtime; 0: one per processor.
         threads: usize = 0, Count(0, 1_024);
         section
@@ -284,6 +287,8 @@ settings! {
         pool_keep: u64 = 30 * DAY, Ms(10, 10 * LONGEST);
         /// The reconnect rate is of the devices that were connected within this time.
         reconnect_window: u64 = 300_000, Ms(10, DAY);
+        /// How often it is looked whether the certificate's files have changed. SIGHUP looks at once.
+        tls_reload: u64 = 10_000, Ms(10, DAY);
         /// `spreadMs` of `flags_changed`.
         flags_spread: u64 = 10_000, Ms(0, HOUR);
         /// The flag configuration is read anew after this, for changes that another process made.

@@ -25,6 +25,7 @@ impl CloseCode {
     pub const PROTOCOL: u16 = 4500;
     pub const BUILD_TOO_OLD: u16 = 4501;
     pub const BANNED: u16 = 4503;
+    pub const ORIGIN_REFUSED: u16 = 4504;
 }
 
 /// What a client does when a socket that it did not close itself ends.

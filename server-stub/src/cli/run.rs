@@ -17,7 +17,10 @@ pub(super) fn run(effective: Effective) -> anyhow::Result<ExitCode> {
     wait(async {
         let server = Server::start(effective.settings)?;
         announce(&server);
-        asked_to_end().await?;
+        tokio::select! {
+            asked = asked_to_end() => asked?,
+            never = follow_hangups(&server) => never?,
+        }
         tracing::info!("draining; a second signal ends at once");
         tokio::select! {
             () = server.drain() => Ok(ExitCode::SUCCESS),
@@ -49,6 +52,16 @@ fn announce(server: &RunningServer) {
     if let Some(file) = server.admin_key_file() {
         print(&format!("admin key in {}\n", file.display()));
     }
+}
+
+/// SIGHUP: the certificate's files have changed, says whoever renews them. Never ends well.
+async fn follow_hangups(server: &RunningServer) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = signal(SignalKind::hangup())?;
+    while hangups.recv().await.is_some() {
+        server.reload_certificates();
+    }
+    std::future::pending().await
 }
 
 async fn asked_to_end() -> anyhow::Result<()> {

@@ -1,9 +1,10 @@
 //! The kinds of values that a setting can have: how each is read from a file, a variable or a flag, what it must be, and
 //! how it is shown. An error says what was given and what is asked for; of a secret it says the length alone.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use jiff::{Span, SpanRelativeTo, Unit};
 
 use tracing_subscriber::EnvFilter;
@@ -334,6 +335,22 @@ impl One for SocketAddr {
 
     fn show(&self, _bound: &Bound) -> String {
         quoted(&self.to_string())
+    }
+}
+
+/// A single address is a network of one.
+impl One for IpNet {
+    const NAME: &'static str = "NETWORK";
+
+    fn read(given: &Given, _bound: &Bound) -> Result<Self, String> {
+        let parsed = given.text().map(str::trim).and_then(|text| {
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        });
+        parsed.ok_or_else(|| given.is_no("a network, such as 10.0.0.0/8 or fd00::/8, or an address"))
+    }
+
+    fn show(&self, _bound: &Bound) -> String {
+        quoted(&self.trunc().to_string())
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::AbortHandle;
 use super::mailbox::Mailbox;
 use super::pool::Seat;
 use super::socket::{Ended, Flow, Handler, Outbox};
-use super::{Gateway, Post};
+use super::{Arrival, Gateway, Post};
 use crate::bus::Note;
 use crate::engine::{Failure, Refusal, Session, Who, now_ms};
 use crate::metrics::{Metrics, Slow};
@@ -62,13 +62,16 @@ impl Connection {
         gateway: Arc<Gateway>,
         id: u64,
         mailbox: Arc<Mailbox<Post>>,
-        address: IpAddr,
-        accepted: Instant,
+        arrival: Arrival,
         end: AbortHandle,
     ) -> Connection {
         let now = Instant::now();
         gateway.metrics.strangers.inc();
-        let phase = if gateway.admit_stranger(address) {
+        let Arrival { address, accepted, refused } = arrival;
+        let phase = if let Some(code) = refused {
+            gateway.metrics.refused_origin.inc();
+            Phase::Refused(code)
+        } else if gateway.admit_stranger(address) {
             Phase::Stranger
         } else {
             gateway.metrics.refused_address.inc();

@@ -40,6 +40,17 @@ pub(crate) enum Post {
     MakeRoom,
 }
 
+/// How a socket comes to the gateway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// The client's, as far as proxies can be trusted.
+    pub(crate) address: IpAddr,
+    /// When its connection was.
+    pub(crate) accepted: Instant,
+    /// It may not come in: close with this code.
+    pub(crate) refused: Option<u16>,
+}
+
 type Mail = Arc<Mailbox<Post>>;
 /// Player and device.
 type Device = (Arc<str>, Arc<str>);
@@ -90,14 +101,9 @@ impl Gateway {
         }
     }
 
-    /// Serves one upgraded connection, accepted at `accepted`, to its end.
-    pub(crate) async fn serve<S>(
-        self: Arc<Self>,
-        stream: S,
-        early: Vec<u8>,
-        address: IpAddr,
-        accepted: Instant,
-    ) where
+    /// Serves one upgraded connection to its end.
+    pub(crate) async fn serve<S>(self: Arc<Self>, stream: S, early: Vec<u8>, arrival: Arrival)
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -107,14 +113,14 @@ impl Gateway {
         // Whatever happens in between, a panic included, the tables forget the connection.
         let _leave = Leave { gateway: &self };
         let (end, registration) = AbortHandle::new_pair();
-        let mut connection = Connection::new(self.clone(), id, mailbox.clone(), address, accepted, end);
+        let mut connection = Connection::new(self.clone(), id, mailbox.clone(), arrival, end);
         if self.is_draining() {
             mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
         }
         let served = socket::serve(stream, early, self.options, mailbox, &mut connection);
         let ended = Abortable::new(served, registration).await.unwrap_or(Ended::Lost);
         tracing::debug!(connection = id, ?ended, "socket ended");
-        self.health.ended(ended, accepted.elapsed());
+        self.health.ended(ended, arrival.accepted.elapsed());
         connection.ended(ended).await;
     }
 

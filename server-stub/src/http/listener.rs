@@ -1,4 +1,4 @@
-//! Accepting: a long backlog, a bound on connections, TLS where configured, and hyper for what is said before an upgrade.
+//! Accepting: a long backlog, a bound on connections, TLS where configured (`tls.rs`), and hyper for what is said before an upgrade.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,17 +14,15 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::forwarded::Proxies;
 use super::problem::Problem;
 use super::{Peer, REQUEST_TIMEOUT};
 use crate::metrics::Metrics;
-use crate::settings::TlsFiles;
 
 /// A short backlog turns the reconnect of a few thousand clients into retransmissions of their SYNs.
 const BACKLOG: u32 = 4_096;
@@ -40,30 +38,20 @@ pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(socket.listen(BACKLOG)?)
 }
 
-/// Reads the certificate chain and key.
-pub(crate) fn tls(files: &TlsFiles) -> anyhow::Result<TlsAcceptor> {
-    let chain = CertificateDer::pem_file_iter(&files.certificates)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("no certificates could be read from {}", files.certificates.display()))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .with_context(|| format!("no private key could be read from {}", files.key.display()))?;
-    let config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// One of the server's doors.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Connections at once.
+    pub(crate) max: usize,
+    pub(crate) proxies: Arc<Proxies>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Accepts until told to stop.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    router: Router,
-    tls: Option<TlsAcceptor>,
-    max: usize,
-    metrics: Arc<Metrics>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(crate) async fn accept(door: Door, mut stop: watch::Receiver<bool>) {
+    let Door { listener, router, tls, max, proxies, metrics } = door;
     let places = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = tokio::select! {
@@ -85,12 +73,14 @@ pub(crate) async fn accept(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let peer = Peer { address: address.ip(), accepted: Instant::now(), place: Arc::new(place) };
+        let peer =
+            Peer { address: address.ip().to_canonical(), accepted: Instant::now(), place: Arc::new(place) };
         let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+        let proxies = proxies.clone();
         tokio::spawn(async move {
             let result = match tls {
-                None => serve(stream, router, peer, stop).await,
-                Some(tls) => secure(stream, &tls, router, peer, stop).await,
+                None => serve(stream, router, peer, proxies, stop).await,
+                Some(tls) => secure(stream, &tls, router, peer, proxies, stop).await,
             };
             if let Err(error) = result {
                 tracing::debug!(%error, "a connection ended");
@@ -109,16 +99,18 @@ async fn secure(
     tls: &TlsAcceptor,
     router: Router,
     peer: Peer,
+    proxies: Arc<Proxies>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let stream = tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await??;
-    serve(stream, router, peer, stop).await
+    serve(stream, router, peer, proxies, stop).await
 }
 
 async fn serve<S>(
     stream: S,
     router: Router,
     peer: Peer,
+    proxies: Arc<Proxies>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
@@ -126,7 +118,8 @@ where
 {
     let service = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        let peer = Peer { address: proxies.client(peer.address, request.headers()), ..peer.clone() };
+        request.extensions_mut().insert(peer);
         let answer = service.call(request);
         async move {
             match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {

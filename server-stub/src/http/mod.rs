@@ -6,6 +6,7 @@ mod cors;
 mod experiments;
 mod flags;
 mod form;
+pub(crate) mod forwarded;
 pub(crate) mod listener;
 mod metrics;
 mod ofrep;
@@ -16,6 +17,7 @@ mod routes;
 mod server_api;
 mod strict;
 mod telegram;
+pub(crate) mod tls;
 mod upgrade;
 
 use std::net::IpAddr;

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use castline::protocol::{Code, SUBPROTOCOL};
+use castline::protocol::{CloseCode, SUBPROTOCOL};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,6 +16,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::problem::Problem;
 use super::{App, Peer, cors};
+use crate::gateway::Arrival;
 
 pub(super) async fn ws(
     State(app): State<Arc<App>>,
@@ -30,11 +31,9 @@ pub(super) async fn ws(
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
         return Ok(expected_websocket());
     }
-    // Under `--dev` every origin may; otherwise those listed, and clients that are no browsers.
-    if headers.contains_key(header::ORIGIN) && cors::allowed(&app, headers).is_none() {
-        let detail = "this origin is not among the configured ones";
-        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden.as_str(), detail));
-    }
+    // Under `--dev` every origin may; otherwise those listed, and clients that are no browsers. A browser tells its page nothing of a
+    // refused upgrade, so this one goes well, and the socket is closed with a code that ends the page's tries.
+    let foreign = headers.contains_key(header::ORIGIN) && cors::allowed(&app, headers).is_none();
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
     let accept = key
         .map(|key| derive_accept_key(key.as_bytes()))
@@ -45,14 +44,16 @@ pub(super) async fn ws(
     }
     let upgrade = hyper::upgrade::on(&mut request);
     let gateway = app.gateway.clone();
+    let refused = foreign.then_some(CloseCode::ORIGIN_REFUSED);
+    let arrival = Arrival { address: peer.address, accepted: peer.accepted, refused };
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => match streams(upgraded) {
                 Some(Streams::Plain(stream, early)) => {
-                    gateway.serve(stream, early, peer.address, peer.accepted).await;
+                    gateway.serve(stream, early, arrival).await;
                 }
                 Some(Streams::Tls(stream, early)) => {
-                    gateway.serve(stream, early, peer.address, peer.accepted).await;
+                    gateway.serve(stream, early, arrival).await;
                 }
                 None => tracing::error!("an upgraded connection is of a kind that nobody made"),
             },

@@ -60,7 +60,7 @@ const TIMED: &[&str] = &["authenticate", "events", "not_ready", "place_bet", "re
 /// Close codes that have a series of their own.
 const CODES: &[u16] = &[
     1000, 1001, 1002, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 1013, 4001, 4002, 4003, 4008, 4009, 4010,
-    4029, 4500, 4501, 4503,
+    4029, 4500, 4501, 4503, 4504,
 ];
 /// The protocol's buckets, milliseconds.
 const MILLISECONDS: &[f64] = &[5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
@@ -131,12 +131,18 @@ pub(crate) struct Metrics {
     pub(crate) limited_player: IntCounter,
     /// Sockets closed at the door with 4029, for their address has too many strangers.
     pub(crate) refused_address: IntCounter,
+    /// Sockets closed at the door for the origin of their page.
+    pub(crate) refused_origin: IntCounter,
     /// Connections beyond `limits.connections`.
     pub(crate) refused_places: IntCounter,
     /// Strangers that made room for newer ones.
     pub(crate) evicted_strangers: IntCounter,
     /// Sockets whose lease ran out and whose task did not say so itself.
     pub(crate) evicted_leases: IntCounter,
+    /// Changed certificates that were taken.
+    pub(crate) tls_reloads: IntCounter,
+    /// Changed certificates that were no good.
+    pub(crate) tls_failures: IntCounter,
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     /// Jobs that wait for the one writer.
@@ -165,6 +171,8 @@ impl Metrics {
             "Sockets that a worker ended: the oldest unauthenticated one for a newer one, or one that outlived its lease",
             &["reason"],
         )?;
+        let reloads =
+            to.counters("tls_reloads_total", "Changed certificate files, taken or refused", &["outcome"])?;
         let refused = to.counters("ws_refused_total", "Connections refused at the door", &["reason"])?;
         let limited =
             to.counters("ws_rate_limited_total", "Messages refused with RATE_LIMITED", &["limit"])?;
@@ -230,9 +238,12 @@ impl Metrics {
             limited_messages: limited.with_label_values(&["connection"]),
             limited_player: limited.with_label_values(&["player"]),
             refused_address: refused.with_label_values(&["address"]),
+            refused_origin: refused.with_label_values(&["origin"]),
             refused_places: refused.with_label_values(&["places"]),
             evicted_strangers: evicted.with_label_values(&["unauthenticated"]),
             evicted_leases: evicted.with_label_values(&["lease"]),
+            tls_reloads: reloads.with_label_values(&["taken"]),
+            tls_failures: reloads.with_label_values(&["refused"]),
             http_requests: to.counters(
                 "http_requests_total",
                 "HTTP requests answered, by route as it is declared and status",

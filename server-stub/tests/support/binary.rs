@@ -36,11 +36,19 @@ impl Binary {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut address = |before: &str, after: &str| {
             let line = lines.next().expect("the server said nothing");
-            line.strip_prefix(before).and_then(|l| l.strip_suffix(after)).expect(&line).parse().unwrap()
+            let rest = line.strip_prefix(before).and_then(|l| l.strip_suffix(after)).expect(&line);
+            // With or without TLS.
+            rest.trim_start_matches('s').strip_prefix("://").expect(&line).parse().unwrap()
         };
-        let players = address("players   ws://", "/ws");
-        let operators = address("operators http://", "");
+        let players = address("players   ws", "/ws");
+        let operators = address("operators http", "");
         Binary { child, players, operators }
+    }
+
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) {
+        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
     }
 
     pub fn kill_9(mut self) {

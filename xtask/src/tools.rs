@@ -13,7 +13,7 @@ pub(crate) enum Tool {
     Wasm,
     CargoDeny,
     CargoAudit,
-    /// Python 3, which generates the vectors
+    /// Python 3, which generates the vectors, with venv, in which schemathesis is installed
     Python,
     /// Prints the C header
     Cbindgen,
@@ -52,7 +52,10 @@ impl Tool {
             Tool::Clippy => first_line(&CommandLine::cargo("clippy --version")),
             Tool::CargoDeny => first_line(&CommandLine::cargo("deny --version")),
             Tool::CargoAudit => first_line(&CommandLine::cargo("audit --version")),
-            Tool::Python => first_line(&CommandLine::new("python3").arg("--version")),
+            Tool::Python => first_line(&CommandLine::new("python3").args([
+                "-c",
+                "import ensurepip, platform; print('Python', platform.python_version(), 'with venv')",
+            ])),
             Tool::Cbindgen | Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
                 first_line(&CommandLine::new(self.to_string()).arg("--version"))
             }
@@ -95,7 +98,7 @@ impl Tool {
             Tool::Rustfmt => rustup.args(["component", "add", "rustfmt"]),
             Tool::Clippy => rustup.args(["component", "add", "clippy"]),
             Tool::Wasm => rustup.args(["target", "add", WASM]),
-            Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3"]),
+            Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3", "python3-venv"]),
             Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
                 CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
             }

@@ -85,6 +85,12 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             needs: &[Tool::Node],
             action: Action::Tests(cargo("test --package castline-server --test ofrep_providers")),
         },
+        // What the server answers is what its OpenAPI documents say, by schemathesis.
+        Step {
+            name: "openapi",
+            needs: &[Tool::Python],
+            action: Action::Tests(cargo("test --package castline-server --test openapi_schemathesis")),
+        },
         Step {
             name: "console",
             needs: &[Tool::Node, Tool::Chromium],

@@ -6,7 +6,7 @@
 //! Against the engine's own headers it is compiled by [`glue`]. What a developer downloads is put together in `package`.
 
 pub(crate) mod glue;
-mod layout;
+pub(crate) mod layout;
 
 use crate::npm;
 use crate::process::{self, CommandLine};

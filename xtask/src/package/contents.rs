@@ -30,6 +30,26 @@ impl Contents {
         let version = CommandLine::new("rustc").arg("-vV").output().context("`rustc -vV` failed")?;
         let triple =
             version.lines().find_map(|line| line.strip_prefix("host: ")).context("no host triple")?;
+        Contents::of_target(package, triple)
+    }
+
+    /// What is in any of the libraries of these targets; without a target, in this machine's.
+    pub(super) fn of_targets(package: &str, triples: &[&str]) -> Result<Contents> {
+        let mut all = match triples.first() {
+            Some(first) => Contents::of_target(package, first)?,
+            None => Contents::of(package)?,
+        };
+        for triple in triples.iter().skip(1) {
+            let more = Contents::of_target(package, triple)?;
+            all.components.extend(more.components);
+            all.triple = format!("{}, {triple}", all.triple);
+        }
+        all.components.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+        all.components.dedup_by(|a, b| (&a.name, &a.version) == (&b.name, &b.version));
+        Ok(all)
+    }
+
+    fn of_target(package: &str, triple: &str) -> Result<Contents> {
         let metadata =
             CommandLine::cargo("metadata --format-version 1 --locked --filter-platform").arg(triple);
         let metadata = metadata.output().with_context(|| format!("`{metadata}` failed"))?;

@@ -1,8 +1,9 @@
 //! `cargo xtask package c`: what a studio downloads. An archive with header, both libraries, CMake package, pkg-config file, the licences of
 //! everything inside, and a bill of materials; then, from the unpacked archive, the tests' game is linked in three ways and played.
 //!
-//! For the machine it runs on. What is inside is listed in [`contents`].
+//! For the machine it runs on. What is inside is listed in [`contents`]. `package cocos` is in [`mod@cocos`].
 
+mod cocos;
 mod contents;
 
 use crate::process::{self, CommandLine};
@@ -17,16 +18,22 @@ const PROFILE: &str = "c-library";
 pub(crate) enum What {
     /// The C library
     C,
+    /// The Cocos Creator extension, with the C library of each platform that can be built here
+    Cocos,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     what: What,
+    /// cocos: this target alone (may be given more than once)
+    #[arg(long = "target", value_name = "TRIPLE")]
+    targets: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     match arguments.what {
         What::C => c(),
+        What::Cocos => cocos::run(&arguments.targets),
     }
 }
 

@@ -119,3 +119,63 @@ async fn what_is_kept_is_for_this_user_alone() {
     drop(Server::start(Settings::dev(&data)).unwrap());
     assert_eq!(mode(&data), 0o750);
 }
+
+/// A configuration file is edited and the process is told: a key is replaced without a restart.
+#[tokio::test]
+async fn a_hangup_reads_the_keys_anew() {
+    use std::io::BufRead as _;
+    use std::process::{Command, Stdio};
+
+    let data = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = data.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (old, new) = (file("old", OLD), file("new", NEW));
+    let now = |text: String| file("castline.toml", &text);
+    let config = now(format!("jwt_secret_file = {old:?}\n"));
+    let mut process = Command::new(env!("CARGO_BIN_EXE_castline-server"))
+        .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--config"])
+        .arg(&config)
+        .arg("--data")
+        .arg(data.path().join("data"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let first = std::io::BufReader::new(process.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let address =
+        first.strip_prefix("players   ws://").and_then(|l| l.strip_suffix("/ws")).unwrap().parse().unwrap();
+    let good = async |secret: &str| {
+        let bearer = format!("Bearer {}", token(secret, None));
+        // The token is p1's: a good one is told that p2 is another, before any limit.
+        let answer = get(address, "/flags?player_id=p2", &[("authorization", &bearer)]).await;
+        assert!(matches!(answer.status, 401 | 403), "{answer:?}");
+        answer.status == 403
+    };
+    let hang_up = || {
+        let status = Command::new("kill").args(["-HUP", &process.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    };
+    let until = async |secret: &str, wanted: bool| {
+        let begun = std::time::Instant::now();
+        while good(secret).await != wanted {
+            assert!(begun.elapsed() < support::PATIENCE, "the keys were never read anew");
+        }
+    };
+    assert!(good(OLD).await && !good(NEW).await);
+    now(format!("jwt_secret_file = {new:?}\njwt_previous_secret_file = {old:?}\n"));
+    hang_up();
+    until(NEW, true).await;
+    assert!(good(OLD).await);
+    // What is wrong changes nothing; that it was read shows in that the next one is too.
+    now("jwt_secret_file = 7\n".to_owned());
+    hang_up();
+    now(format!("jwt_secret_file = {new:?}\n"));
+    hang_up();
+    until(OLD, false).await;
+    assert!(good(NEW).await);
+    process.kill().unwrap();
+    process.wait().unwrap();
+}

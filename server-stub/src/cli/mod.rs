@@ -6,6 +6,7 @@
 
 mod backup;
 mod operate;
+mod reload;
 mod run;
 
 use std::process::ExitCode;
@@ -90,7 +91,7 @@ impl Run {
             print(&sample());
             return Ok(ExitCode::SUCCESS);
         }
-        let effective = self.config.load()?;
+        let effective = self.config.clone().load()?;
         if self.print_config {
             print(&effective.to_string());
         }
@@ -106,7 +107,7 @@ impl Run {
         if self.print_config || self.check_config {
             return Ok(ExitCode::SUCCESS);
         }
-        run::run(effective)
+        run::run(effective, &self.config)
     }
 }
 

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{ENDED_EARLY, print, wait};
-use crate::config::Effective;
+use super::{ENDED_EARLY, print, reload, wait};
+use crate::config::{ConfigArguments, Effective};
 use crate::settings::{Log, LogFormat};
 use crate::{RunningServer, Server};
 
-pub(super) fn run(effective: Effective) -> anyhow::Result<ExitCode> {
+pub(super) fn run(effective: Effective, config: &ConfigArguments) -> anyhow::Result<ExitCode> {
     begin_log(&effective.settings.log);
     for warning in &effective.warnings {
         tracing::warn!("{warning}");
@@ -19,7 +19,7 @@ pub(super) fn run(effective: Effective) -> anyhow::Result<ExitCode> {
         announce(&server);
         tokio::select! {
             asked = asked_to_end() => asked?,
-            never = follow_hangups(&server) => never?,
+            never = follow_hangups(&server, config) => never?,
         }
         tracing::info!("draining; a second signal ends at once");
         tokio::select! {
@@ -54,12 +54,13 @@ fn announce(server: &RunningServer) {
     }
 }
 
-/// SIGHUP: the certificate's files have changed, says whoever renews them. Never ends well.
-async fn follow_hangups(server: &RunningServer) -> anyhow::Result<()> {
+/// SIGHUP: the certificate's files have changed, or the keys of players' tokens, says whoever changed them. Never ends well.
+async fn follow_hangups(server: &RunningServer, config: &ConfigArguments) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangups = signal(SignalKind::hangup())?;
     while hangups.recv().await.is_some() {
         server.reload_certificates();
+        reload::keys(config, server);
     }
     std::future::pending().await
 }

@@ -3,8 +3,6 @@
 //! Every face builds a [`Command`] and calls [`Command::check`] before it queues it, so that bad input gets the same error
 //! everywhere, at the call, and the core never sees it.
 
-use serde_json::value::RawValue;
-
 use crate::error::Error;
 use crate::event::{Outcome, RequestId};
 use crate::protocol::limits::{
@@ -240,8 +238,7 @@ fn json<'a>(text: &'a str, message: &'static str) -> Result<&'a str, Error> {
     if depth_exceeds(text, MAX_JSON_DEPTH - 2) {
         return Err(Error::InvalidArgument(message));
     }
-    let raw: &RawValue = serde_json::from_str(text).map_err(|_| Error::InvalidArgument(message))?;
-    Ok(raw.get())
+    crate::protocol::json::whole(text).ok_or(Error::InvalidArgument(message))
 }
 
 fn object(text: &str, message: &'static str) -> Result<(), Error> {
@@ -251,13 +248,15 @@ fn object(text: &str, message: &'static str) -> Result<(), Error> {
 /// A JSON object of at most `max` members, none of them an object or array.
 fn flat(text: &str, message: &'static str, max: usize) -> Result<(), Error> {
     object(text, message)?;
-    let members: std::collections::BTreeMap<String, &RawValue> =
-        serde_json::from_str(text).map_err(|_| Error::InvalidArgument(message))?;
-    let scalar = |raw: &RawValue| !raw.get().starts_with(['{', '[']);
-    if members.len() > max || !members.values().all(|v| scalar(v)) || !members.keys().all(|k| is_name(k)) {
-        return Err(Error::InvalidArgument(message));
-    }
-    Ok(())
+    let mut left = max;
+    let checked = crate::protocol::json::members(text, &mut |name, value| {
+        if left == 0 || !is_name(&name) || value.starts_with(['{', '[']) {
+            return Err("a member");
+        }
+        left -= 1;
+        Ok(())
+    });
+    checked.map_err(|_| Error::InvalidArgument(message))
 }
 
 fn fits(bytes: usize) -> Result<(), Error> {

@@ -1,14 +1,9 @@
 //! One page: the events of one batch, as the text that goes on the wire and on the disk.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
-
 use crate::error::Error;
-use crate::protocol::encode;
+use crate::map::Map;
+use crate::protocol::json::{self, Object};
 use crate::protocol::limits::{MAX_ANALYTICS_EVENT_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
-use crate::protocol::messages::{AnalyticsEvent, Events};
 
 /// A page is closed to events this much younger than its first, so that all of a page grows old together.
 const MAX_SPAN_MS: i64 = 3_600_000;
@@ -18,30 +13,31 @@ const END: &str = "]}";
 /// The event by which the queue tells the server what it dropped.
 pub(super) const DROPPED: &str = "$dropped";
 
-#[derive(serde::Deserialize)]
-struct DroppedProps {
-    count: u64,
-}
-
 /// An event as JSON text.
 ///
 /// # Errors
 /// `props` is not JSON; the event is above 2,048 bytes.
 pub(super) fn encode_event(id: String, name: &str, timestamp: i64, props: &str) -> Result<String, Error> {
-    let props = match props.trim() {
-        "" => None,
-        text => {
-            let message = "props must be a JSON object, at most 32 levels deep";
-            let raw: &RawValue = serde_json::from_str(text).map_err(|_| Error::InvalidArgument(message))?;
-            if !raw.get().starts_with('{') {
-                return Err(Error::InvalidArgument(message));
-            }
-            Some(raw)
-        }
-    };
-    let event = AnalyticsEvent { event_id: Cow::Owned(id), name: Cow::Borrowed(name), timestamp, props };
-    let text = encode(&event);
+    let mut event = Object::new().text("eventId", &id).text("name", name).number("timestamp", timestamp);
+    if !props.trim().is_empty() {
+        let message = "props must be a JSON object, at most 32 levels deep";
+        let props = json::whole(props).filter(|props| props.starts_with('{'));
+        event = event.raw("props", props.ok_or(Error::InvalidArgument(message))?);
+    }
+    let text = event.end();
     if text.len() > MAX_ANALYTICS_EVENT_BYTES { Err(Error::TooLarge) } else { Ok(text) }
+}
+
+/// Name and variant of each flag, by name.
+pub(super) type Variants = [(String, String)];
+
+/// A page's text before its first event.
+fn beginning(flags: &Variants) -> String {
+    let mut object = Object::new();
+    for (flag, variant) in flags {
+        object = object.text(flag, variant);
+    }
+    ["{\"flags\":", &object.end(), ",\"events\":["].concat()
 }
 
 /// Up to 50 events that were made under the same flags.
@@ -50,7 +46,7 @@ pub(super) struct Page {
     pub(super) number: u32,
     /// The payload but for [`END`].
     text: String,
-    flags: BTreeMap<String, String>,
+    flags: Vec<(String, String)>,
     pub(super) events: usize,
     /// When the first event was made, Unix ms.
     pub(super) first: i64,
@@ -69,11 +65,11 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(number: u32, flags: &BTreeMap<String, String>, timestamp: i64) -> Page {
+    pub(super) fn new(number: u32, flags: &Variants, timestamp: i64) -> Page {
         Page {
             number,
-            text: format!("{{\"flags\":{},\"events\":[", encode(flags)),
-            flags: flags.clone(),
+            text: beginning(flags),
+            flags: flags.to_vec(),
             events: 0,
             first: timestamp,
             told: 0,
@@ -93,28 +89,43 @@ impl Page {
             return None;
         }
         let text = std::str::from_utf8(bytes).ok()?;
-        let read: Events<'_> = serde_json::from_str(text).ok()?;
-        if read.events.is_empty() || read.events.len() > MAX_BATCH_EVENTS {
+        let [flags, events] = json::fields(text, ["flags", "events"]).ok()?;
+        let mut variants = Map::default();
+        let read = json::members(flags.unwrap_or("{}"), &mut |name, variant| {
+            variants.insert(name.into_owned(), json::need(Some(variant), "flags")?);
+            Ok(())
+        });
+        read.ok()?;
+        let mut page = Page::new(number, &variants.into_vec(), i64::MAX);
+        json::items(events?, &mut |event| page.restore_event(event)).ok()?;
+        if page.events == 0 || page.events > MAX_BATCH_EVENTS {
             return None;
         }
-        let mut page = Page::new(number, &read.flags, 0);
-        page.first = read.events.iter().map(|event| event.timestamp).min()?;
-        for event in &read.events {
-            page.add(&encode(event));
-            page.note(&event.name, event.props.map_or("", RawValue::get));
-        }
-        page.urgent = read.events.iter().any(|event| event.name == "$offer_result");
         (page.dirty, page.saved) = (false, true);
         Some(page)
     }
 
+    fn restore_event(&mut self, event: &str) -> Result<(), json::Wrong> {
+        let names = ["eventId", "name", "timestamp", "props"];
+        let [id, name, timestamp, props] = json::fields(event, names)?;
+        let id: String = json::need(id, "eventId")?;
+        let name: String = json::need(name, "name")?;
+        let timestamp = json::need(timestamp, "timestamp")?;
+        let props = props.filter(|props| *props != "null").unwrap_or("");
+        self.add(&encode_event(id, &name, timestamp, props).map_err(|_| "events")?);
+        self.note(&name, props);
+        self.first = self.first.min(timestamp);
+        self.urgent |= name == "$offer_result";
+        Ok(())
+    }
+
     /// Whether an event of these bytes, made now under these flags, may be added.
-    pub(super) fn takes(&self, event: &str, flags: &BTreeMap<String, String>, timestamp: i64) -> bool {
+    pub(super) fn takes(&self, event: &str, flags: &Variants, timestamp: i64) -> bool {
         !self.sealed
             && self.events < MAX_BATCH_EVENTS
             && self.len_with(event) <= MAX_BATCH_BYTES
             && timestamp.saturating_sub(self.first).saturating_abs() < MAX_SPAN_MS
-            && self.flags == *flags
+            && *self.flags == *flags
     }
 
     /// The payload's length with one event more.
@@ -135,7 +146,7 @@ impl Page {
     pub(super) fn note(&mut self, name: &str, props: &str) {
         if name == DROPPED {
             self.told_events += 1;
-            let count = serde_json::from_str::<DroppedProps>(props).map_or(0, |props| props.count);
+            let count = json::member(props.as_bytes(), "count").unwrap_or(0);
             self.told = self.told.saturating_add(count);
         }
     }
@@ -156,6 +167,6 @@ impl Page {
     }
 
     pub(super) fn payload(&self) -> String {
-        format!("{}{END}", self.text)
+        [&self.text, END].concat()
     }
 }

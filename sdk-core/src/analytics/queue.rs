@@ -1,9 +1,10 @@
 //! All pages of one player.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use super::page::{DROPPED, Page, encode_event};
+use super::page::{DROPPED, Page, Variants, encode_event};
 use crate::error::Error;
+use crate::protocol::json::Object;
 use crate::protocol::limits::{MAX_ANALYTICS_AGE_MS, MAX_ANALYTICS_BYTES, MAX_BATCH_BYTES};
 
 /// Each page is a file, whatever its size.
@@ -51,7 +52,7 @@ impl Queue {
         name: &str,
         timestamp: i64,
         props: &str,
-        flags: &BTreeMap<String, String>,
+        flags: &Variants,
     ) -> Result<(), Error> {
         self.add(event_id, name, timestamp, props, flags, false)
     }
@@ -63,7 +64,7 @@ impl Queue {
         name: &str,
         timestamp: i64,
         props: &str,
-        flags: &BTreeMap<String, String>,
+        flags: &Variants,
     ) -> Result<(), Error> {
         self.add(event_id, name, timestamp, props, flags, true)
     }
@@ -74,14 +75,14 @@ impl Queue {
         name: &str,
         timestamp: i64,
         props: &str,
-        flags: &BTreeMap<String, String>,
+        flags: &Variants,
         urgent: bool,
     ) -> Result<(), Error> {
-        let report_id = (self.untold_server > 0).then(|| format!("{event_id}-d"));
+        let report_id = (self.untold_server > 0).then(|| [&event_id, "-d"].concat());
         let text = encode_event(event_id, name, timestamp, props)?;
         self.append(&text, name, props, timestamp, flags, urgent)?;
         if let Some(id) = report_id {
-            let props = format!("{{\"count\":{}}}", self.untold_server);
+            let props = Object::new().number("count", self.untold_server as i64).end();
             let text = encode_event(id, DROPPED, timestamp, &props)?;
             // Before the page is bounded: what that drops is for the next report.
             self.untold_server = 0;
@@ -97,7 +98,7 @@ impl Queue {
         name: &str,
         props: &str,
         timestamp: i64,
-        flags: &BTreeMap<String, String>,
+        flags: &Variants,
         urgent: bool,
     ) -> Result<(), Error> {
         if !self.pages.back().is_some_and(|page| page.takes(text, flags, timestamp)) {

@@ -1,7 +1,5 @@
 //! The queue under its bounds, over restarts, and between two players.
 
-use std::collections::BTreeMap;
-
 use super::queue::{Batch, Queue};
 use crate::error::Error;
 use crate::protocol::limits::{
@@ -11,8 +9,8 @@ use crate::protocol::messages::Events;
 
 const T: i64 = 1_763_660_000_000;
 
-fn flags(variant: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([("price".to_owned(), variant.to_owned())])
+fn flags(variant: &str) -> Vec<(String, String)> {
+    Vec::from([("price".to_owned(), variant.to_owned())])
 }
 
 fn push(queue: &mut Queue, id: &str) {
@@ -130,7 +128,7 @@ fn an_event_holds_2_kib_to_the_byte() {
         let result = queue.push("e".to_owned(), "n", T, props, &flags("a"));
         assert!(matches!(result, Err(Error::InvalidArgument(_))), "{props}");
     }
-    let huge = BTreeMap::from([("f".to_owned(), "v".repeat(MAX_BATCH_BYTES))]);
+    let huge = Vec::from([("f".to_owned(), "v".repeat(MAX_BATCH_BYTES))]);
     assert_eq!(queue.push("e".to_owned(), "n", T, "{}", &huge), Err(Error::TooLarge));
     assert_eq!(drain(&mut queue).len(), 1, "what was refused left nothing behind");
 }

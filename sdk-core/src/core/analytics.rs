@@ -2,8 +2,10 @@
 
 use crate::event::{Dropped, Event};
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method};
+use crate::protocol::json::Object;
+use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{Accepted, Events, Message};
-use crate::protocol::{Code, encode};
+use crate::protocol::{Code, json};
 use crate::session::link::Phase;
 use crate::session::requests::{Open, Owner};
 
@@ -93,17 +95,19 @@ impl Core {
         let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
         let url = format!("{}/events", self.config.base_url());
         // The sender's clock, which on the socket is the envelope's: the server corrects the events' times by it.
-        let body = format!("{{\"timestamp\":{},{}", encode(&self.clock.wall()), &batch.payload[1..]);
+        let mut body = Object::new().number("timestamp", self.clock.wall()).open();
+        body.push(',');
+        body.push_str(&batch.payload[1..]);
         let purpose = Purpose::Events { page: batch.page };
         self.http(purpose, Method::Post, url, headers, body, EVENTS_TIMEOUT_MS);
     }
 
     pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
         match reply {
-            Ok(reply) if reply.status == 200 => match serde_json::from_slice::<Accepted>(reply.body) {
-                Ok(accepted) => self.on_page_accepted(page, &accepted),
+            Ok(reply) if reply.status == 200 => match json::whole_bytes(reply.body).map(Accepted::read) {
+                Some(Ok(accepted)) => self.on_page_accepted(page, &accepted),
                 // A captive portal says 200 too; only the server says `accepted`.
-                Err(_) => self.on_page_failed(page, Code::Unknown, 0),
+                _ => self.on_page_failed(page, Code::Unknown, 0),
             },
             Ok(reply) if reply.status == 400 => self.on_page_failed(page, Code::InvalidPayload, 0),
             Ok(reply) => {

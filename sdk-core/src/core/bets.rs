@@ -1,10 +1,10 @@
 //! Bets: placed with a key and the server's seed hash, repeated until answered, asked for by a later process.
 
-use serde_json::value::RawValue;
-
 use crate::event::{BetOutcome, Event, RequestId};
+use crate::protocol::json::Object;
+use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{BetAcknowledged, BetQuery, BetSettled, Message, PlaceBet};
-use crate::protocol::{Channel, Code, Envelope, encode};
+use crate::protocol::{Channel, Code, Envelope};
 use crate::rooms::bets::Placed;
 use crate::session::delivery::Wait;
 use crate::session::requests::{Open, Owner};
@@ -36,16 +36,14 @@ impl Core {
     }
 
     fn write_bet(&mut self, request: RequestId, placed: &Placed, key: &str, deadline: u64) {
-        let Ok(selection) = RawValue::from_string(placed.selection.clone()) else { return };
-        let bet = PlaceBet {
-            game_id: placed.game_id.clone(),
-            amount: placed.amount,
-            selection,
-            client_seed: placed.client_seed.clone(),
-            server_seed_hash: self.bets.hash_for(&placed.game_id),
-            idempotency_key: key.to_owned(),
-        };
-        let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, encode(&bet), deadline);
+        let bet = Object::new()
+            .text("gameId", &placed.game_id)
+            .number("amount", placed.amount)
+            .raw("selection", placed.selection.trim())
+            .text("clientSeed", &placed.client_seed)
+            .text("serverSeedHash", &self.bets.hash_for(&placed.game_id))
+            .text("idempotencyKey", key);
+        let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, bet.end(), deadline);
         self.requests.add(open.with_key(Some(key.to_owned())));
     }
 
@@ -55,7 +53,7 @@ impl Core {
             let owner = Owner::BetStatus(key.clone());
             if !self.requests.has(&owner) {
                 let deadline = self.clock.t() + BET_TIMEOUT_MS;
-                let payload = encode(&BetQuery { idempotency_key: key });
+                let payload = Object::new().text("idempotencyKey", &key).end();
                 self.requests.add(Open::new(owner, Channel::Game, BetQuery::KIND, payload, deadline));
             }
         }
@@ -67,7 +65,7 @@ impl Core {
         self.store.touch_player(false);
         if kind == BetAcknowledged::KIND
             && let Some(game_id) = game_id
-            && let Ok(acknowledged) = serde_json::from_str::<BetAcknowledged>(payload)
+            && let Ok(acknowledged) = BetAcknowledged::read(payload)
         {
             self.bets.learn_hash(&game_id, acknowledged.next_seed_hash);
         }
@@ -78,7 +76,7 @@ impl Core {
             payload: payload.to_owned(),
         });
         if kind == BetSettled::KIND
-            && let Ok(settled) = serde_json::from_str::<BetSettled>(payload)
+            && let Ok(settled) = BetSettled::read(payload)
         {
             self.tell_settled(settled, false);
         }

@@ -2,9 +2,10 @@
 
 use crate::event::{Cause, State};
 use crate::io::{LogLevel, Output, SocketId};
+use crate::protocol::json::Object;
 use crate::protocol::limits::{CLIENT_HANDSHAKE_MS, STABLE_AFTER_MS};
-use crate::protocol::messages::{Authenticate, Connected, Message, Reconnect, Resume};
-use crate::protocol::{CloseAction, CloseCode, Envelope, encode};
+use crate::protocol::messages::{Authenticate, Connected, Message, Reconnect};
+use crate::protocol::{CloseAction, CloseCode, Envelope};
 use crate::session::backoff;
 use crate::session::link::{Halt, Phase};
 use crate::session::timers::Timer;
@@ -58,21 +59,25 @@ impl Core {
         let token = self.tokens.in_hand().unwrap_or_default().to_owned();
         let same_player = self.tokens.player().is_none_or(|player| player == self.store.player());
         let resume = self.delivery.resume().filter(|_| same_player);
-        let authenticate = Authenticate {
-            token: token.into(),
-            device: self.store.device().into(),
-            build: self.config.build.as_str().into(),
-            sdk: Some(self.config.sdk.clone()),
-            resume: resume.map(|(id, last_seq)| Resume { session_id: id.to_owned(), last_seq }),
-        };
+        let sdk = &self.config.sdk;
+        let sdk = Object::new()
+            .text("name", &sdk.name)
+            .text("version", &sdk.version)
+            .text("platform", &sdk.platform)
+            .end();
+        let mut authenticate = Object::new()
+            .text("token", &token)
+            .text("device", self.store.device())
+            .text("build", &self.config.build)
+            .raw("sdk", &sdk);
+        if let Some((session, last_seq)) = resume {
+            let resume = Object::new().text("sessionId", session).number("lastSeq", last_seq as i64);
+            authenticate = authenticate.raw("resume", &resume.end());
+        }
         // Without `id` and `ack`: both belong to an authenticated connection.
-        let text = Envelope::new(
-            Authenticate::CHANNEL,
-            Authenticate::KIND,
-            encode(&authenticate),
-            self.clock.wall(),
-        )
-        .encode();
+        let text =
+            Envelope::new(Authenticate::CHANNEL, Authenticate::KIND, authenticate.end(), self.clock.wall())
+                .encode();
         self.out.push_back(Output::SendText { socket, text });
     }
 

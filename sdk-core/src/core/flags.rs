@@ -3,6 +3,7 @@
 use crate::flags::Flags;
 use crate::flags::fetch::FetchResult;
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, Output};
+use crate::protocol::json::Object;
 
 use super::{Core, Purpose};
 
@@ -82,8 +83,7 @@ impl Core {
             return;
         }
         for (flag, variant) in self.flags_applied.take_exposures() {
-            let encode = crate::protocol::encode::<str>;
-            let props = format!("{{\"flag\":{},\"variant\":{}}}", encode(&flag), encode(&variant));
+            let props = Object::new().text("flag", &flag).text("variant", &variant).end();
             self.track_own("$exposure", &props, false);
         }
     }

@@ -3,17 +3,16 @@
 //! Everything lies under the player it was made for. Loading happens in three steps, each answered before anything else comes in:
 //! the boot record, the player's record, his analytics pages. A switch of player takes the last two steps again.
 
-use std::collections::{BTreeSet, VecDeque};
-
-use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 use crate::analytics::Queue;
 use crate::event::Event;
 use crate::flags::fetch::CachedFlags;
 use crate::io::{LogLevel, Output, StoreKey};
 use crate::offers::ledger::{Held, Ledger};
-use crate::protocol::messages::NewOffer;
-use crate::protocol::{Code, encode, is_player_id};
+use crate::protocol::json::{self, Object, Value, Wrong, fields, maybe, need, or};
+use crate::protocol::messages::client::{Offered, Read};
+use crate::protocol::{Code, is_player_id};
 use crate::rooms::bets::Bets;
 use crate::session::timers::Timer;
 
@@ -22,29 +21,69 @@ use super::Core;
 /// Changes that nobody waits for are written together after this.
 const SAVE_DELAY_MS: u64 = 1_000;
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 struct BootRecord {
     device: String,
-    #[serde(default)]
     player: String,
-    #[serde(default)]
     flags: Option<CachedFlags>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 struct PlayerRecord {
-    #[serde(default)]
-    held: Vec<NewOffer>,
+    held: Vec<Offered>,
     /// Ids of held offers whose claim is not reported yet.
-    #[serde(default)]
-    claimed: BTreeSet<String>,
-    #[serde(default)]
-    seen: Vec<(String, i64)>,
+    claimed: Vec<String>,
+    seen: Vec<Seen>,
     /// Keys of bets without an answer.
-    #[serde(default)]
     bets: Vec<String>,
-    #[serde(default)]
-    pages: (u32, u32),
+    /// First and end of the analytics pages.
+    pages: Vec<u32>,
+}
+
+/// An offer's id and expiry.
+#[derive(Debug)]
+struct Seen(String, i64);
+
+impl Read for BootRecord {
+    fn read(text: &str) -> Result<Self, Wrong> {
+        let [device, player, flags] = fields(text, ["device", "player", "flags"])?;
+        Ok(BootRecord {
+            device: need(device, "device")?,
+            player: or(player, "player", String::new())?,
+            flags: maybe(flags, "flags")?,
+        })
+    }
+}
+
+impl Read for PlayerRecord {
+    fn read(text: &str) -> Result<Self, Wrong> {
+        let [held, claimed, seen, bets, pages] = fields(text, ["held", "claimed", "seen", "bets", "pages"])?;
+        Ok(PlayerRecord {
+            held: or(held, "held", Vec::new())?,
+            claimed: or(claimed, "claimed", Vec::new())?,
+            seen: or(seen, "seen", Vec::new())?,
+            bets: or(bets, "bets", Vec::new())?,
+            pages: or(pages, "pages", Vec::new())?,
+        })
+    }
+}
+
+impl Seen {
+    fn write(id: &str, expires_at: i64) -> String {
+        json::list(&mut [json::text(id), json::number(expires_at)].into_iter())
+    }
+}
+
+impl Value<'_> for Seen {
+    fn of(raw: &str) -> Option<Self> {
+        let mut pair = Vec::new();
+        json::items(raw, &mut |item| {
+            pair.push(item);
+            Ok(())
+        })
+        .ok()?;
+        if let [id, expires_at] = *pair { Some(Seen(String::of(id)?, i64::of(expires_at)?)) } else { None }
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,13 +111,13 @@ pub(super) struct Store {
     /// Events made before any login, on their way to the first player.
     guest: Option<Queue>,
     /// Held offers in each save of the player's record that is not confirmed yet.
-    saving: VecDeque<(StoreKey, BTreeSet<String>)>,
+    saving: VecDeque<(StoreKey, Vec<String>)>,
     /// Held offers that are on the disk.
-    safe: BTreeSet<String>,
+    safe: Vec<String>,
     /// Failed saves, which wait for the next occasion: retrying at once would only fill the log.
     retry_boot: bool,
     retry_player: bool,
-    retry_pages: BTreeSet<u32>,
+    retry_pages: Vec<u32>,
 }
 
 impl Store {
@@ -107,7 +146,7 @@ impl Store {
     }
 
     pub(super) fn is_safe(&self, offer_id: &str) -> bool {
-        self.safe.contains(offer_id)
+        self.safe.iter().any(|id| id == offer_id)
     }
 }
 
@@ -174,16 +213,17 @@ impl Core {
     fn on_player_loaded(&mut self, bytes: Option<&[u8]>) {
         let record = self.parse::<PlayerRecord>("player", bytes);
         let mut ledger = Ledger::default();
-        ledger.seen = record.seen;
+        ledger.seen = record.seen.into_iter().map(|Seen(id, expires_at)| (id, expires_at)).collect();
         for offer in record.held {
             let claimed = record.claimed.contains(&offer.offer_id);
-            self.store.safe.insert(offer.offer_id.clone());
+            self.store.safe.push(offer.offer_id.clone());
             ledger.held.push(Held { offer, surfaced_as: None, claimed });
         }
         self.ledger = ledger;
         // Bets of before the first login are this player's too.
         self.bets.unanswered.splice(..0, record.bets);
-        let pages = self.analytics.restore_range(record.pages);
+        let range = if let [first, end] = *record.pages { (first, end) } else { (0, 0) };
+        let pages = self.analytics.restore_range(range);
         let left = pages.len();
         if left == 0 {
             return self.on_all_loaded();
@@ -218,10 +258,11 @@ impl Core {
         }
     }
 
-    fn parse<T: Default + serde::de::DeserializeOwned>(&mut self, what: &str, bytes: Option<&[u8]>) -> T {
+    fn parse<T: Default + Read>(&mut self, what: &str, bytes: Option<&[u8]>) -> T {
         let Some(bytes) = bytes else { return T::default() };
-        serde_json::from_slice(bytes).unwrap_or_else(|error| {
-            self.log(LogLevel::Warn, format!("the saved {what} record is not readable: {error}"));
+        let read = json::whole_bytes(bytes).ok_or("it is no JSON").and_then(T::read);
+        read.unwrap_or_else(|wrong| {
+            self.log(LogLevel::Warn, ["the saved ", what, " record is not readable: ", wrong].concat());
             T::default()
         })
     }
@@ -321,12 +362,12 @@ impl Core {
         }
         self.timers.stop(Timer::Save);
         if std::mem::take(&mut self.store.boot_dirty) {
-            let record = BootRecord {
-                device: self.store.device.clone(),
-                player: self.store.player.clone(),
-                flags: self.store.flags.clone(),
-            };
-            self.save(StoreKey::Boot, &record);
+            let mut record =
+                Object::new().text("device", &self.store.device).text("player", &self.store.player);
+            if let Some(flags) = &self.store.flags {
+                record = record.raw("flags", &flags.write());
+            }
+            self.save(StoreKey::Boot, record);
         }
         if self.store.player_dirty || self.analytics.has_dirty() {
             self.save_player();
@@ -338,16 +379,17 @@ impl Core {
     fn save_player(&mut self) {
         self.store.player_dirty = false;
         let held = self.ledger.held.iter();
-        let record = PlayerRecord {
-            held: held.clone().map(|h| h.offer.clone()).collect(),
-            claimed: held.filter(|h| h.claimed).map(|h| h.offer.offer_id.clone()).collect(),
-            seen: self.ledger.seen.clone(),
-            bets: self.bets.unanswered.clone(),
-            pages: self.analytics.range(),
-        };
+        let claimed = held.clone().filter(|h| h.claimed).map(|h| json::text(&h.offer.offer_id));
+        let (first, end) = self.analytics.range();
+        let record = Object::new()
+            .list("held", &mut held.map(|h| h.offer.write()))
+            .list("claimed", &mut { claimed })
+            .list("seen", &mut self.ledger.seen.iter().map(|(id, at)| Seen::write(id, *at)))
+            .list("bets", &mut self.bets.unanswered.iter().map(|key| json::text(key)))
+            .list("pages", &mut [first, end].iter().map(|page| json::number(i64::from(*page))));
         let key = StoreKey::Player(self.store.player.clone());
         self.store.saving.push_back((key.clone(), self.ledger.held_ids()));
-        self.save(key, &record);
+        self.save(key, record);
     }
 
     fn save_pages(&mut self) {
@@ -360,8 +402,8 @@ impl Core {
         }
     }
 
-    fn save<T: Serialize>(&mut self, key: StoreKey, record: &T) {
-        self.out.push_back(Output::Save { key, bytes: encode(record).into_bytes() });
+    fn save(&mut self, key: StoreKey, record: Object) {
+        self.out.push_back(Output::Save { key, bytes: record.end().into_bytes() });
     }
 
     /// A save that failed is tried again with the next change, or with the next ping.
@@ -378,8 +420,8 @@ impl Core {
                 }
             }
             StoreKey::Events(player, page) => {
-                if !ok && *player == self.store.player {
-                    self.store.retry_pages.insert(*page);
+                if !ok && *player == self.store.player && !self.store.retry_pages.contains(page) {
+                    self.store.retry_pages.push(*page);
                 }
             }
         }

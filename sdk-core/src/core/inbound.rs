@@ -2,8 +2,9 @@
 
 use crate::event::{Cause, Dropped, Event, RoomChange};
 use crate::io::{LogLevel, SocketId};
+use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{
-    AuthFailed, Authenticated, Connected, ErrorReply, FlagsChanged, NewOffer, Pong, Reconnect,
+    AuthFailed, Authenticated, Connected, ErrorReply, FlagsChanged, Pong, Reconnect,
 };
 use crate::protocol::{Channel, Code, Envelope};
 use crate::session::delivery::{Arrival, Wait};
@@ -126,7 +127,7 @@ impl Core {
             }
             (Channel::System, "connected" | "authenticated" | "pong" | "ok") => {}
             (Channel::Offers, "new_offer") => {
-                return match self.read::<NewOffer>(envelope) {
+                return match self.read::<Offered>(envelope) {
                     Some(offer) => self.on_offer(offer, false),
                     // It will never be readable; waiting for it would block all that follows.
                     None => Wait::Done,
@@ -184,13 +185,11 @@ impl Core {
         }
     }
 
-    pub(super) fn read<T: serde::de::DeserializeOwned>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
-        match serde_json::from_str(&envelope.payload) {
-            Ok(message) => Some(message),
-            Err(error) => {
-                self.log(LogLevel::Warn, format!("ignored a {} of the wrong form: {error}", envelope.kind));
-                None
-            }
-        }
+    pub(super) fn read<T: Read>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
+        T::read(&envelope.payload).inspect_err(|wrong| self.wrong_form(&envelope.kind, wrong)).ok()
+    }
+
+    fn wrong_form(&mut self, kind: &str, wrong: &str) {
+        self.log(LogLevel::Warn, ["ignored a ", kind, " of the wrong form: ", wrong].concat());
     }
 }

@@ -1,13 +1,13 @@
 //! Offers: what comes in is held, and surfaces in a break; breaks are asked for, claimed and answered.
 
-use serde_json::value::RawValue;
-
 use crate::event::{Dropped, Event, Outcome, State};
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, result_props};
-use crate::protocol::messages::{Claim, ClaimAnswer, Message, NewOffer, NotReady, ReadyForOffer};
-use crate::protocol::{encode, is_name};
+use crate::protocol::json::Object;
+use crate::protocol::messages::client::{Claimed, Offered, Read};
+use crate::protocol::messages::{Message, NotReady, ReadyForOffer};
+use crate::protocol::{is_name, json};
 use crate::session::delivery::Wait;
 use crate::session::requests::{Open, Owner};
 
@@ -34,7 +34,7 @@ impl Core {
         let asked_on = self.gate.open().and_then(|b| b.asked_on);
         self.end_break();
         if let Some(socket) = self.link.online().filter(|socket| asked_on == Some(*socket)) {
-            self.send_message(socket, &NotReady {}, None);
+            self.send_bare::<NotReady>(socket, None);
         }
     }
 
@@ -67,7 +67,7 @@ impl Core {
     }
 
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
-    pub(super) fn on_offer(&mut self, offer: NewOffer, claimed: bool) -> Wait {
+    pub(super) fn on_offer(&mut self, offer: Offered, claimed: bool) -> Wait {
         if !is_name(&offer.offer_id) {
             self.log(LogLevel::Warn, "ignored an offer whose id is not 1 to 128 bytes");
             return Wait::Done;
@@ -175,7 +175,7 @@ impl Core {
     pub(super) fn settle_received(&mut self) {
         let store = &self.store;
         let held = self.ledger.held_ids();
-        self.delivery.released(|id| store.is_safe(id) || !held.contains(id));
+        self.delivery.released(|id| store.is_safe(id) || !held.iter().any(|held| held == id));
         let safe = self.ledger.held.iter_mut().filter(|h| h.claimed && store.is_safe(&h.offer.offer_id));
         let mut received = Vec::new();
         for held in safe {
@@ -194,15 +194,13 @@ impl Core {
         let t = self.clock.t();
         let Some(lease_ms) = self.gate.lease_to_ask(t, socket) else { return };
         let Some(open) = self.gate.open() else { return };
-        let ready = ReadyForOffer {
-            placement: open.placement.clone(),
-            context: raw(open.context.as_deref()),
-            lease_ms,
-            max: 1,
-        };
+        let mut ready = Object::new().text("placement", &open.placement);
+        if let Some(context) = &open.context {
+            ready = ready.raw("context", context.trim());
+        }
+        let ready = ready.number("leaseMs", lease_ms as i64).number("max", 1);
         let owner = Owner::Break(open.number);
-        let request =
-            Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, encode(&ready), open.until);
+        let request = Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, ready.end(), open.until);
         self.requests.add(request);
         self.gate.asked(socket);
     }
@@ -216,21 +214,22 @@ impl Core {
 
     fn claim(&mut self) {
         let (Some(open), Some(bearer)) = (self.gate.open(), self.bearer()) else { return };
-        let claim = Claim {
-            device: self.store.device().to_owned(),
-            placement: open.placement.clone(),
-            context: raw(open.context.as_deref()),
-        };
+        let mut claim = Object::new().text("device", self.store.device()).text("placement", &open.placement);
+        if let Some(context) = &open.context {
+            claim = claim.raw("context", context.trim());
+        }
         let number = open.number;
         self.gate.no_claim();
         let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
         let url = format!("{}/offers/claim", self.config.base_url());
-        self.http(Purpose::Claim { number }, Method::Post, url, headers, encode(&claim), CLAIM_TIMEOUT_MS);
+        self.http(Purpose::Claim { number }, Method::Post, url, headers, claim.end(), CLAIM_TIMEOUT_MS);
     }
 
     pub(super) fn on_claim(&mut self, number: u64, reply: Result<HttpReply<'_>, HttpFailure>) {
         let answer = match reply {
-            Ok(reply) if reply.status == 200 => serde_json::from_slice::<ClaimAnswer>(reply.body).ok(),
+            Ok(reply) if reply.status == 200 => {
+                json::whole_bytes(reply.body).and_then(|text| Claimed::read(text).ok())
+            }
             _ => None,
         };
         let Some(answer) = answer else {
@@ -254,8 +253,4 @@ impl Core {
             }
         }
     }
-}
-
-fn raw(json: Option<&str>) -> Option<Box<RawValue>> {
-    json.and_then(|text| RawValue::from_string(text.to_owned()).ok())
 }

@@ -3,8 +3,9 @@
 use crate::event::{Event, RequestId};
 use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output, SocketId};
 use crate::protocol::limits::ACK_DELAY_MS;
-use crate::protocol::messages::{Ack, Lease, Message, Ping};
-use crate::protocol::{Channel, Code, Envelope};
+use crate::protocol::messages::client::Read;
+use crate::protocol::messages::{Accepted, Ack, Lease, Message, Ping};
+use crate::protocol::{Channel, Code, Envelope, json};
 use crate::session::requests::{Open, Owner};
 use crate::session::timers::Timer;
 
@@ -30,12 +31,8 @@ impl Failure {
 
 /// Whether the server (and not some portal in between) says that the token is no good.
 fn refuses_token(reply: &HttpReply<'_>) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Problem {
-        code: String,
-    }
-    let says = |problem: Problem| matches!(&*problem.code, "INVALID_TOKEN" | "EXPIRED_TOKEN");
-    reply.status == 401 && serde_json::from_slice(reply.body).is_ok_and(says)
+    let says = |code: String| matches!(&*code, "INVALID_TOKEN" | "EXPIRED_TOKEN");
+    reply.status == 401 && json::member(reply.body, "code").is_some_and(says)
 }
 
 impl Core {
@@ -81,20 +78,21 @@ impl Core {
         true
     }
 
-    pub(super) fn send_message<M: Message>(&mut self, socket: SocketId, message: &M, id: Option<u64>) {
-        self.send(socket, M::CHANNEL, M::KIND, &crate::protocol::encode(message), id, None);
+    /// A message that says all by its type.
+    pub(super) fn send_bare<M: Message>(&mut self, socket: SocketId, id: Option<u64>) {
+        self.send(socket, M::CHANNEL, M::KIND, "{}", id, None);
     }
 
     pub(super) fn ping(&mut self, probe: bool) {
         let Some(socket) = self.link.online() else { return };
         let id = self.requests.next_id();
-        self.send_message(socket, &Ping {}, Some(id));
+        self.send_bare::<Ping>(socket, Some(id));
         self.heartbeat.pinged(format!("c{id}"), self.clock.t(), probe);
     }
 
     pub(super) fn send_ack(&mut self) {
         if let Some(socket) = self.link.online().filter(|_| self.delivery.owes_ack()) {
-            self.send_message(socket, &Ack {}, None);
+            self.send_bare::<Ack>(socket, None);
         }
     }
 
@@ -126,14 +124,14 @@ impl Core {
                 });
             }
             Owner::Break(number) => {
-                let pending = serde_json::from_str::<Lease>(payload).map_or(0, |lease| lease.pending);
+                let pending = Lease::read(payload).map_or(0, |lease| lease.pending);
                 if pending == 0 {
                     self.no_offer_for(number);
                 }
             }
             // Any reply that is no error takes it off the queue.
             Owner::Page(page) => {
-                self.on_page_accepted(page, &serde_json::from_str(payload).unwrap_or_default());
+                self.on_page_accepted(page, &Accepted::read(payload).unwrap_or_default());
             }
             Owner::Join(game_id) => self.on_joined(&game_id, payload),
             Owner::Bet(request) => {

@@ -2,8 +2,10 @@
 
 use crate::event::{Event, RoomChange};
 use crate::io::SocketId;
-use crate::protocol::messages::{GameEvent, GameJoined, GameRef, PlayerMoved, RoomState};
-use crate::protocol::{Channel, Code, Envelope, encode};
+use crate::protocol::json::{Json, Object};
+use crate::protocol::messages::client::{Read, Relayed};
+use crate::protocol::messages::{GameJoined, PlayerMoved, RoomState};
+use crate::protocol::{Channel, Code, Envelope};
 use crate::rooms::table::Numbered;
 use crate::session::delivery::Wait;
 use crate::session::requests::{Open, Owner};
@@ -33,14 +35,13 @@ impl Core {
     }
 
     fn send_leave(&mut self, socket: SocketId, game_id: &str) {
-        let payload = encode(&GameRef { game_id: game_id.to_owned() });
+        let payload = Object::new().text("gameId", game_id).end();
         self.send(socket, Channel::Game, "leave_game", &payload, None, None);
     }
 
     /// `rooms().send`: not kept.
     pub(super) fn room_send(&mut self, game_id: &str, event: &str, data: &str) {
-        let payload =
-            format!("{{\"gameId\":{},\"event\":{},\"data\":{data}}}", encode(game_id), encode(event));
+        let payload = Object::new().text("gameId", game_id).text("event", event).raw("data", data).end();
         if self.rooms.is_in(game_id) {
             self.send_unkept(Channel::Game, "game_event", &payload);
         }
@@ -51,7 +52,7 @@ impl Core {
         for game_id in self.rooms.to_join() {
             let owner = Owner::Join(game_id.clone());
             if !self.requests.has(&owner) {
-                let payload = encode(&GameRef { game_id });
+                let payload = Object::new().text("gameId", &game_id).end();
                 let deadline = self.clock.t() + JOIN_TIMEOUT_MS;
                 self.requests.add(Open::new(owner, Channel::Game, "join_game", payload, deadline));
             }
@@ -77,7 +78,7 @@ impl Core {
     }
 
     pub(super) fn on_joined(&mut self, game_id: &str, payload: &str) {
-        let Ok(joined) = serde_json::from_str::<GameJoined>(payload) else {
+        let Ok(joined) = GameJoined::read(payload) else {
             return self.on_join_failed(game_id, Code::InvalidPayload);
         };
         if let Some(hash) = joined.server_seed_hash {
@@ -107,7 +108,7 @@ impl Core {
     }
 
     pub(super) fn on_game_event(&mut self, envelope: &Envelope<'_>, durable: bool) -> Wait {
-        let Some(message) = self.read::<GameEvent>(envelope) else { return Wait::Done };
+        let Some(message) = self.read::<Relayed>(envelope) else { return Wait::Done };
         let Numbered::Next { missing } = self.rooms.numbered(&message.game_id, message.n) else {
             return Wait::Done;
         };
@@ -116,7 +117,7 @@ impl Core {
             game_id: message.game_id,
             from: message.from.unwrap_or_default(),
             event: message.event,
-            data: message.data.map_or_else(|| "{}".to_owned(), |data| data.get().to_owned()),
+            data: message.data.map_or_else(|| "{}".to_owned(), |Json(data)| data),
         };
         Wait::Event(self.push_event(event, durable))
     }

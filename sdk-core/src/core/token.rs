@@ -2,7 +2,7 @@
 
 use crate::event::{Cause, State};
 use crate::io::{HttpFailure, HttpReply, LogLevel, Method, Output, TokenId};
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, json};
 use crate::session::link::Halt;
 use crate::session::timers::Timer;
 use crate::session::token::Asked;
@@ -71,15 +71,9 @@ impl Core {
     }
 
     pub(super) fn on_telegram(&mut self, reply: Result<HttpReply<'_>, HttpFailure>) {
-        #[derive(serde::Deserialize)]
-        struct Answer {
-            token: String,
-        }
         match reply {
-            Ok(reply) if reply.status == 200 => match serde_json::from_slice::<Answer>(reply.body) {
-                Ok(answer) if crate::command::check_token(&answer.token).is_ok() => {
-                    self.put_token(answer.token)
-                }
+            Ok(reply) if reply.status == 200 => match json::member::<String>(reply.body, "token") {
+                Some(token) if crate::command::check_token(&token).is_ok() => self.put_token(token),
                 _ => self.no_token(),
             },
             // Telegram's word is refused or too old; only a new start of the Mini App brings another.

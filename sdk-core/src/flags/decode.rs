@@ -4,14 +4,11 @@
 
 use std::fmt;
 
-use serde_json::error::Category;
-use serde_json::value::RawValue;
-
 use super::snapshot::{Body, Entry, Flags, Source, Value};
 use crate::event::Reason;
+use crate::map::Map;
 use crate::protocol::limits::{MAX_FLAGS_BYTES, MAX_JSON_DEPTH};
-use crate::protocol::messages::{FlagWire, FlagsAnswer};
-use crate::protocol::{depth_exceeds, is_name};
+use crate::protocol::{depth_exceeds, is_name, json};
 
 /// Why a body is no `/flags` answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,37 +71,52 @@ impl Flags {
             Some(b'<') => return Err(DecodeError::Html),
             Some(_) => {}
         }
-        let answer: FlagsAnswer = serde_json::from_slice(body).map_err(|e| match e.classify() {
-            Category::Data => DecodeError::WrongForm(e.to_string()),
-            _ => DecodeError::NotJson(e.to_string()),
-        })?;
+        let Some(text) = json::whole_bytes(body) else {
+            return Err(DecodeError::NotJson("it is cut off, or was never JSON".to_owned()));
+        };
+        let (version, flags) = answer(text).map_err(|wrong| DecodeError::WrongForm(wrong.to_owned()))?;
         // Empty is the version of the compiled defaults; a long or unprintable one would have to travel in a URL.
-        if !is_name(&answer.version) {
+        if !is_name(&version) {
             let what = "version must be 1 to 128 bytes without control characters";
             return Err(DecodeError::WrongForm(what.to_owned()));
         }
-        let entries = answer.flags.iter().map(|(name, raw)| Entry::new(name, flag(name, raw))).collect();
-        Ok(Flags::from_entries(&answer.version, entries, source))
+        let entries = flags.iter().map(|(name, raw)| Entry::new(name, flag(name, raw))).collect();
+        Ok(Flags::from_entries(&version, entries, source))
     }
 }
 
+/// Version and flags of an answer, these as text, so that one malformed flag spoils that flag alone. Of two with one name the last counts.
+fn answer(text: &str) -> Result<(String, Map<String, &str>), json::Wrong> {
+    let [version, flags] = json::fields(text, ["version", "flags"])?;
+    let version = json::need(version, "version")?;
+    let mut found = Map::default();
+    json::members(flags.ok_or("flags")?, &mut |name, value| {
+        found.insert(name.into_owned(), value);
+        Ok(())
+    })?;
+    Ok((version, found))
+}
+
 /// A flag, or `None` where it is malformed.
-fn flag(name: &str, raw: &RawValue) -> Option<Body> {
+fn flag(name: &str, raw: &str) -> Option<Body> {
     // The answer and its member `flags` are two levels themselves.
-    if !is_name(name) || depth_exceeds(raw.get(), MAX_JSON_DEPTH - 2) {
+    if !is_name(name) || depth_exceeds(raw, MAX_JSON_DEPTH - 2) {
         return None;
     }
-    let wire: FlagWire = serde_json::from_str(raw.get()).ok()?;
-    if !is_name(&wire.variant) {
+    let [variant, raw, reason] = json::fields(raw, ["variant", "value", "reason"]).ok()?;
+    let variant: String = json::need(variant, "variant").ok()?;
+    let reason: String = json::or(reason, "reason", String::new()).ok()?;
+    if !is_name(&variant) {
         return None;
     }
-    let value = value(wire.value.get())?;
+    let raw = raw?;
+    let value = value(raw)?;
     Some(Body {
-        variant: wire.variant.into_boxed_str(),
+        variant: variant.into_boxed_str(),
         // OpenFeature may learn words that this version doesn't know: the value is good all the same.
-        reason: Reason::parse(&wire.reason).unwrap_or(Reason::Unknown),
+        reason: Reason::parse(&reason).unwrap_or(Reason::Unknown),
         value,
-        raw: wire.value.get().into(),
+        raw: raw.into(),
     })
 }
 
@@ -113,8 +125,8 @@ fn flag(name: &str, raw: &RawValue) -> Option<Body> {
 fn value(raw: &str) -> Option<Value> {
     match raw.as_bytes().first()? {
         b't' | b'f' => Some(Value::Bool(raw == "true")),
-        b'"' => serde_json::from_str::<String>(raw).ok().map(|s| Value::String(s.into_boxed_str())),
-        b'-' | b'0'..=b'9' => raw.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::Number),
+        b'"' => json::string(raw).map(|text| Value::String(text.into())),
+        b'-' | b'0'..=b'9' => json::float(raw).map(Value::Number),
         _ => Some(Value::Other),
     }
 }

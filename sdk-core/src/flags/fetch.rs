@@ -9,11 +9,10 @@
 //! A retry by the clock alone would wake a phone for a body that the game can live without: it has the last good answer, and
 //! whatever makes fetching work again is one of these triggers, or comes with traffic.
 
-use serde::{Deserialize, Serialize};
-
 use super::forms::{is_etag, newer, newer_number, percent_encode, query_of, retry_after};
 use super::snapshot::{Flags, Source};
 use crate::io::{HttpFailure, HttpReply};
+use crate::protocol::json::{Object, Value, fields, need, or};
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
 
 /// Back-off of the retries that ride on other traffic.
@@ -21,20 +20,44 @@ const RETRY_MIN_MS: u64 = 30_000;
 const RETRY_MAX_MS: u64 = 600_000;
 
 /// The last good answer, as it is kept on disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CachedFlags {
     /// Whom it was for.
     pub(crate) player: String,
     /// The build that asked.
     pub(crate) build: String,
     /// Empty where there was none.
-    #[serde(default)]
     pub(crate) etag: String,
     /// The answer as it came.
     pub(crate) body: String,
     /// The attributes in the form of the query.
-    #[serde(default)]
     pub(crate) attributes: String,
+}
+
+impl CachedFlags {
+    pub(crate) fn write(&self) -> String {
+        Object::new()
+            .text("player", &self.player)
+            .text("build", &self.build)
+            .text("etag", &self.etag)
+            .text("body", &self.body)
+            .text("attributes", &self.attributes)
+            .end()
+    }
+}
+
+impl Value<'_> for CachedFlags {
+    fn of(raw: &str) -> Option<Self> {
+        let names = ["player", "build", "etag", "body", "attributes"];
+        let [player, build, etag, body, attributes] = fields(raw, names).ok()?;
+        Some(CachedFlags {
+            player: need(player, "player").ok()?,
+            build: need(build, "build").ok()?,
+            etag: or(etag, "etag", String::new()).ok()?,
+            body: need(body, "body").ok()?,
+            attributes: or(attributes, "attributes", String::new()).ok()?,
+        })
+    }
 }
 
 /// What to send. No `Debug`: the headers hold the token.

@@ -1,10 +1,8 @@
 //! The small forms that a fetch reads and writes: versions, `Retry-After`, `ETag`, the query. It decides nothing else.
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
-
 use crate::io::HttpReply;
+use crate::map::Map;
+use crate::protocol::json;
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
 
 /// A server's `Retry-After` counts up to this.
@@ -45,11 +43,17 @@ pub(super) fn is_etag(etag: &str) -> bool {
 /// Attributes as `&attr.name=value…` by name; what is not a flat object says nothing.
 pub(super) fn query_of(json: &str) -> String {
     let mut query = String::new();
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
-    for (name, value) in &members {
-        let raw = value.get();
-        let text = if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { Some(raw.to_owned()) };
-        let Some(text) = text.filter(|_| raw != "null" && !raw.starts_with(['{', '['])) else { continue };
+    let mut members = Map::default();
+    let read = json::members(json, &mut |name, value| {
+        members.insert(name.into_owned(), value);
+        Ok(())
+    });
+    if read.is_err() {
+        return query;
+    }
+    for (name, raw) in members.iter() {
+        let text = if raw.starts_with('"') { json::string(raw) } else { Some((*raw).into()) };
+        let Some(text) = text.filter(|_| *raw != "null" && !raw.starts_with(['{', '['])) else { continue };
         query.push_str("&attr.");
         percent_encode(&mut query, name);
         query.push('=');

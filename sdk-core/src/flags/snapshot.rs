@@ -4,7 +4,6 @@
 //! always) one comparison, and the first read of a flag sets a mark by which the core makes the `$exposure`. What is in the table is
 //! decided in [`decode`](super::decode).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -224,8 +223,8 @@ impl Flags {
                 && self.table.entries.iter().zip(&other.table.entries).all(same))
     }
 
-    /// Name → variant of every well-formed flag: what an analytics batch is stamped with.
-    pub fn variants(&self) -> BTreeMap<String, String> {
+    /// Name and variant of every well-formed flag, by name: what an analytics batch is stamped with.
+    pub fn variants(&self) -> Vec<(String, String)> {
         let pair = |entry: &Entry| Some((entry.name.to_string(), entry.variant()?.to_owned()));
         self.table.entries.iter().filter_map(pair).collect()
     }

@@ -2,12 +2,10 @@
 //!
 //! Offers come in, none leaves twice, none leaves after its expiry. When one may leave is the gate's business.
 
-use std::collections::BTreeSet;
-
 use crate::event::{Offer, Outcome};
-use crate::protocol::encode;
+use crate::protocol::json::{Json, Object};
 use crate::protocol::limits::MAX_SEEN_OFFERS;
-use crate::protocol::messages::NewOffer;
+use crate::protocol::messages::client::Offered;
 
 /// Held offers kept at once; beyond it the one that expires first makes room.
 const MAX_HELD: usize = 32;
@@ -17,7 +15,7 @@ const MAX_OUTCOMES: usize = 256;
 /// An offer that waits for a break.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
-    pub(crate) offer: NewOffer,
+    pub(crate) offer: Offered,
     /// It is handed to the game, which has not taken it yet: this event.
     pub(crate) surfaced_as: Option<u64>,
     /// It came by a claim, so its reception is reported as an event.
@@ -49,7 +47,7 @@ impl Ledger {
     }
 
     /// Takes an offer in. Returns the id of one that had to make room.
-    pub(crate) fn hold(&mut self, offer: NewOffer, claimed: bool) -> Option<String> {
+    pub(crate) fn hold(&mut self, offer: Offered, claimed: bool) -> Option<String> {
         let mut dropped = None;
         if self.held.len() >= MAX_HELD {
             let waiting = self.held.iter().enumerate().filter(|(_, h)| h.surfaced_as.is_none());
@@ -86,7 +84,7 @@ impl Ledger {
             image_url: offer.image_url.clone(),
             placement: placement.to_owned(),
             expires_at: offer.expires_at,
-            data: offer.data.as_ref().map(|d| d.get().to_owned()).unwrap_or_default(),
+            data: offer.data.as_ref().map(|Json(data)| data.clone()).unwrap_or_default(),
         })
     }
 
@@ -155,22 +153,23 @@ impl Ledger {
     }
 
     /// The held offers as the player's record keeps them.
-    pub(crate) fn held_ids(&self) -> BTreeSet<String> {
+    pub(crate) fn held_ids(&self) -> Vec<String> {
         self.held.iter().map(|h| h.offer.offer_id.clone()).collect()
     }
 }
 
 /// An `$offer_result` event's properties.
 pub(crate) fn result_props(offer_id: &str, outcome: &str) -> String {
-    format!("{{\"offerId\":{},\"outcome\":{}}}", encode(offer_id), encode(outcome))
+    Object::new().text("offerId", offer_id).text("outcome", outcome).end()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::messages::client::Read;
 
-    fn offer(id: &str, expires_at: i64) -> NewOffer {
-        serde_json::from_str(&format!(r#"{{"offerId":"{id}","expiresAt":{expires_at}}}"#)).unwrap()
+    fn offer(id: &str, expires_at: i64) -> Offered {
+        Offered::read(&format!(r#"{{"offerId":"{id}","expiresAt":{expires_at}}}"#)).unwrap()
     }
 
     #[test]

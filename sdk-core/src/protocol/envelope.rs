@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use super::json;
 use super::limits::{MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER};
 use super::messages::Message;
 
@@ -108,28 +108,6 @@ impl fmt::Display for EnvelopeError {
 
 impl std::error::Error for EnvelopeError {}
 
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-    #[serde(default)]
-    timestamp: Option<i64>,
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    re: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    key: Option<Cow<'a, str>>,
-    #[serde(default)]
-    seq: Option<u64>,
-    #[serde(default)]
-    ack: Option<u64>,
-}
-
 impl<'a> Envelope<'a> {
     /// A message with a payload of raw JSON text and the sender's clock in Unix ms.
     pub fn new(
@@ -167,24 +145,31 @@ impl<'a> Envelope<'a> {
         if depth_exceeds(text, MAX_JSON_DEPTH) {
             return Err(EnvelopeError::TooDeep);
         }
-        let wire: Wire<'a> = serde_json::from_str(text).map_err(|e| EnvelopeError::Invalid(e.to_string()))?;
-        let in_range = |n: Option<u64>| n.is_none_or(|n| n <= MAX_SAFE_INTEGER as u64);
-        if !in_range(wire.seq) || !in_range(wire.ack) {
-            return Err(EnvelopeError::Invalid("seq or ack is 2^53 or more".into()));
-        }
-        if wire.timestamp.is_some_and(|t| t.unsigned_abs() > MAX_SAFE_INTEGER as u64) {
-            return Err(EnvelopeError::Invalid("timestamp is 2^53 or more".into()));
+        let invalid = |member: &str| EnvelopeError::Invalid([member, " is missing or wrong"].concat());
+        Envelope::read(text).map_err(invalid)
+    }
+
+    fn read(text: &'a str) -> Result<Envelope<'a>, json::Wrong> {
+        const NAMES: [&str; 9] = ["channel", "type", "payload", "timestamp", "id", "re", "key", "seq", "ack"];
+        let [channel, kind, payload, timestamp, id, re, key, seq, ack] = json::fields(text, NAMES)?;
+        let below = |raw, name| match json::maybe::<u64>(raw, name)? {
+            Some(number) if number > MAX_SAFE_INTEGER as u64 => Err(name),
+            number => Ok(number),
+        };
+        let timestamp = json::maybe::<i64>(timestamp, "timestamp")?.unwrap_or(0);
+        if timestamp.unsigned_abs() > MAX_SAFE_INTEGER as u64 {
+            return Err("timestamp");
         }
         Ok(Envelope {
-            channel: Channel::parse(&wire.channel),
-            kind: wire.kind,
-            payload: wire.payload.map_or(Cow::Borrowed("{}"), |p| Cow::Borrowed(p.get())),
-            timestamp: wire.timestamp.unwrap_or(0),
-            id: wire.id,
-            re: wire.re,
-            key: wire.key,
-            seq: wire.seq,
-            ack: wire.ack,
+            channel: Channel::parse(&json::need::<Cow<'a, str>>(channel, "channel")?),
+            kind: json::need(kind, "type")?,
+            payload: Cow::Borrowed(payload.filter(|payload| *payload != "null").unwrap_or("{}")),
+            timestamp,
+            id: json::maybe(id, "id")?,
+            re: json::maybe(re, "re")?,
+            key: json::maybe(key, "key")?,
+            seq: below(seq, "seq")?,
+            ack: below(ack, "ack")?,
         })
     }
 
@@ -202,20 +187,21 @@ impl<'a> Envelope<'a> {
         out.push_str("{\"channel\":\"");
         out.push_str(self.channel.as_str());
         out.push_str("\",\"type\":");
-        push_json(&mut out, &*self.kind);
+        json::push_text(&mut out, &self.kind);
         out.push_str(",\"payload\":");
         out.push_str(&self.payload);
         out.push_str(",\"timestamp\":");
-        push_json(&mut out, &self.timestamp);
-        let texts = [("id", &self.id), ("re", &self.re), ("key", &self.key)];
-        for (name, value) in texts {
+        json::push_number(&mut out, self.timestamp);
+        for (name, value) in [("id", &self.id), ("re", &self.re), ("key", &self.key)] {
             if let Some(value) = value {
-                push_member(&mut out, name, &**value);
+                push_name(&mut out, name);
+                json::push_text(&mut out, value);
             }
         }
         for (name, value) in [("seq", self.seq), ("ack", self.ack)] {
             if let Some(value) = value {
-                push_member(&mut out, name, &value);
+                push_name(&mut out, name);
+                json::push_number(&mut out, value as i64);
             }
         }
         out.push('}');
@@ -223,18 +209,13 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn push_member<T: serde::Serialize + ?Sized>(out: &mut String, name: &str, value: &T) {
+fn push_name(out: &mut String, name: &str) {
     out.push_str(",\"");
     out.push_str(name);
     out.push_str("\":");
-    push_json(out, value);
 }
 
-fn push_json<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) {
-    out.push_str(&encode(value));
-}
-
-/// A value of the protocol as JSON text.
+/// A value of the protocol as JSON text, as the server writes it.
 ///
 /// The types of this crate always serialise; for a foreign type that does not, the result is `null`.
 pub fn encode<T: serde::Serialize + ?Sized>(value: &T) -> String {

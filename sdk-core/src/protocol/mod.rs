@@ -6,6 +6,7 @@
 mod close;
 mod code;
 mod envelope;
+pub(crate) mod json;
 pub mod limits;
 pub mod messages;
 mod names;

@@ -1,6 +1,6 @@
 //! Bets: which seed the next one names, which are unanswered, which are settled already.
 
-use std::collections::BTreeMap;
+use crate::map::Map;
 
 /// Settled bets remembered, so that each is told once.
 const MAX_SETTLED: usize = 256;
@@ -22,13 +22,13 @@ pub(crate) struct Placed {
 #[derive(Debug, Default)]
 pub(crate) struct Bets {
     /// Bets whose request is open, by key.
-    placed: BTreeMap<String, Placed>,
+    placed: Map<String, Placed>,
     /// Keys without an answer, oldest first. On disk.
     pub(crate) unanswered: Vec<String>,
     /// With the event that told of each.
     settled: Vec<(String, u64)>,
     /// The seed hash for the next bet, by game.
-    next_hash: BTreeMap<String, String>,
+    next_hash: Map<String, String>,
 }
 
 impl Bets {

@@ -1,7 +1,6 @@
 //! The rooms that the game wants to be in, and how far each one's events were seen.
 
-use std::collections::BTreeMap;
-
+use crate::map::Map;
 use crate::protocol::limits::MAX_ROOMS;
 use crate::protocol::messages::RoomState;
 
@@ -25,7 +24,7 @@ pub(crate) enum Numbered {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Rooms(BTreeMap<String, Room>);
+pub(crate) struct Rooms(Map<String, Room>);
 
 impl Rooms {
     /// The game wants to be in it. False: 8 rooms are the bound.
@@ -33,7 +32,10 @@ impl Rooms {
         if !self.0.contains_key(game_id) && self.0.len() >= MAX_ROOMS {
             return false;
         }
-        self.0.entry(game_id.to_owned()).or_default().joined = false;
+        match self.0.get_mut(game_id) {
+            Some(room) => room.joined = false,
+            None => drop(self.0.insert(game_id.to_owned(), Room::default())),
+        }
         true
     }
 
@@ -44,7 +46,7 @@ impl Rooms {
 
     /// Takes every room away.
     pub(crate) fn take_all(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.0).into_keys().collect()
+        std::mem::take(&mut self.0).into_vec().into_iter().map(|(id, _)| id).collect()
     }
 
     /// Rooms to join on this connection.

@@ -3,10 +3,9 @@
 //! Every request ends exactly once. One with a key is repeated, byte for byte, on every new connection until its deadline; one
 //! without a key that was written is never repeated.
 
-use std::collections::BTreeMap;
-
 use crate::event::RequestId;
 use crate::io::SocketId;
+use crate::map::Map;
 use crate::protocol::{Channel, Code};
 
 /// Who waits for the reply.
@@ -58,7 +57,7 @@ impl Open {
 
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    open: BTreeMap<u64, Open>,
+    open: Map<u64, Open>,
     last_id: u64,
 }
 

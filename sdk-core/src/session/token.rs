@@ -1,11 +1,9 @@
 //! The token: asked for once at a time, kept while it is good, asked for again with back-off (`PROTOCOL.md`, section 3).
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::Deserialize;
-
 use super::backoff;
 use crate::io::{HttpId, TokenId};
-use crate::protocol::is_player_id;
+use crate::protocol::{is_player_id, json};
+use base64ct::{Base64UrlUnpadded, Encoding};
 
 /// A token is used up to this long before its end.
 const MARGIN_MS: u64 = 30_000;
@@ -40,10 +38,8 @@ struct Token {
     fresh: bool,
 }
 
-#[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
-    #[serde(rename = "userId")]
     user_id: Option<String>,
     iat: Option<f64>,
     exp: Option<f64>,
@@ -123,7 +119,14 @@ impl Tokens {
 fn claims(token: &str) -> Option<Claims> {
     let body = token.split('.').nth(1)?;
     let bytes = Base64UrlUnpadded::decode_vec(body).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    let text = json::whole_bytes(&bytes)?;
+    let [sub, user_id, iat, exp] = json::fields(text, ["sub", "userId", "iat", "exp"]).ok()?;
+    Some(Claims {
+        sub: json::maybe(sub, "sub").ok()?,
+        user_id: json::maybe(user_id, "userId").ok()?,
+        iat: json::maybe(iat, "iat").ok()?,
+        exp: json::maybe(exp, "exp").ok()?,
+    })
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
         Step { name: "load", needs: &[], action: Action::Tests(cargo("test --workspace --test load_short")) },
         check("c-header", &[Tool::Cbindgen], vec![cargo("xtask header --check")]),
         check("c-library", &[Tool::Cmake, Tool::Clang, Tool::Valgrind], vec![cargo("xtask ctest")]),
-        check("npm", &[Tool::Node, Tool::Wasm], vec![cargo("xtask npm test")]),
+        check("npm", &[Tool::Node, Tool::Chromium, Tool::Wasm], vec![cargo("xtask npm test")]),
         check("cocos", &[Tool::Cmake, Tool::Clang, Tool::Node], vec![cargo("xtask cocos")]),
         Step { name: "simulation", needs: &[], action: simulate(&["--seeds", &seeds.to_string()]) },
         Step { name: "mutants", needs: &[], action: simulate(&["--mutants"]) },

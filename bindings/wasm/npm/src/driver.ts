@@ -166,8 +166,8 @@ export class Driver {
       this.forget(ws);
       this.call((engine) => engine.shut(id, code));
     };
-    // A close always follows.
-    ws.onerror = null;
+    // A close always follows. A WebSocket for Node.js wants its errors to be heard, even those of one that was given up.
+    ws.onerror = () => undefined;
   }
 
   send(id: number, text: string): void {
@@ -193,7 +193,7 @@ export class Driver {
 
   /** Nothing more is reported of it. */
   private forget(ws: WebSocket): void {
-    ws.onopen = ws.onmessage = ws.onclose = ws.onerror = null;
+    ws.onopen = ws.onmessage = ws.onclose = null;
     if (this.ws === ws) this.ws = undefined;
   }
 

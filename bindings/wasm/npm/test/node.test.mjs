@@ -56,6 +56,178 @@ test('the first offer', async (t) => {
   assert.equal(game.flags.string('price', 'default'), '$1.99', 'the last values stay');
 });
 
+test('bad options are refused by name', async () => {
+  const good = { url: 'https://live.example.com', build: '1.0.0', token: 'a.b.c', storage: 'memory' };
+  const cases = {
+    url: ['http://live.example.com', 'live.example.com', 7, undefined],
+    build: ['', 'x'.repeat(129), null],
+    playerId: ['not a name', 7],
+    token: ['', 'with space', undefined, 5],
+    storage: ['disk', {}],
+    flagUpdates: ['sometimes'],
+    lifecycle: [true],
+    log: ['console'],
+  };
+  for (const [name, values] of Object.entries(cases)) {
+    for (const value of values) {
+      await assert.rejects(connect({ ...good, [name]: value }), (error) => {
+        assert.ok(error instanceof CastlineError, `${error}`);
+        assert.equal(error.code, 'INVALID_ARGUMENT');
+        assert.match(error.message, new RegExp(`\\b${name}\\b`));
+        return true;
+      });
+    }
+  }
+  await assert.rejects(connect(), { code: 'INVALID_ARGUMENT' });
+});
+
+test('bad arguments are refused, whatever they are', async (t) => {
+  const game = await client(t);
+  const cycle = {};
+  cycle.self = cycle;
+  const bad = [{ a: NaN }, { a: Infinity }, { a: 1n }, cycle, undefined, () => {}, 'text', [1], 7, { toJSON: () => undefined }];
+  for (const payload of bad) {
+    await assert.rejects(game.request('game', 'x', payload), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => game.send('game', 'x', payload), { code: 'INVALID_ARGUMENT' });
+    if (payload !== undefined) assert.throws(() => game.track('x', payload), { code: 'INVALID_ARGUMENT' });
+  }
+  const huge = { a: 'x'.repeat(1 << 20) };
+  await assert.rejects(game.request('game', 'x', huge), { code: 'TOO_LARGE' });
+  assert.throws(() => game.track('x', huge), { code: 'TOO_LARGE' });
+  assert.throws(() => game.track('x', { a: 'x'.repeat(3_000) }), { code: 'TOO_LARGE' });
+  await assert.rejects(game.request('system', 'x', {}), /channel must be game or social/);
+  await assert.rejects(game.request('game', '', {}), /type must be/);
+  await assert.rejects(game.request('game', 'x', {}, { timeoutMs: NaN }), /timeout must be/);
+  await assert.rejects(game.request('game', 'x', {}, { idempotencyKey: 'k'.repeat(65) }), /idempotencyKey must be/);
+  await assert.rejects(game.offers.ready(''), /placement must be/);
+  await assert.rejects(game.offers.ready(7), /placement must be/);
+  await assert.rejects(game.offers.ready('x', { leaseMs: 10 }), /lease must be/);
+  await assert.rejects(game.offers.ready('x', { context: { deep: { er: 1 } } }), /context must be/);
+  assert.throws(() => game.offers.result('', 'shown'), /offerId must be/);
+  assert.throws(() => game.offers.result('x', 'bought'), /outcome must be/);
+  assert.throws(() => game.track('$mine'), /belong to the SDK/);
+  assert.throws(() => game.flags.setAttributes({ a: [1] }), /attributes must be/);
+  assert.throws(() => game.lifecycle('asleep'), /lifecycle must be/);
+  assert.throws(() => game.on('flagsChanged', 'no function'), /listener must be/);
+  await assert.rejects(game.rooms.join('not a room'), /gameId must be/);
+  await assert.rejects(game.bets.place({ gameId: 'dice', amount: 1.5, selection: 1 }), /amount must be/);
+  await assert.rejects(game.bets.place({ gameId: 'dice', amount: NaN, selection: 1 }), /amount must be/);
+  await assert.rejects(game.bets.place(null), /amount must be/);
+  // Getters give the default for anything.
+  assert.equal(game.flags.string(undefined, 'd'), 'd');
+  assert.equal(game.flags.int({}, 3), 3);
+});
+
+test('a listener that throws does not stop the others', async (t) => {
+  const lines = [];
+  const game = await client(t, { log: (level, line) => lines.push([level, line]) });
+  game.on('flagsChanged', () => {
+    throw new Error('the game has a bug');
+  });
+  await next(game, 'flagsChanged');
+  assert.ok(lines.some(([level, line]) => level === 'error' && line.includes('the game has a bug')));
+});
+
+test('events come as a stream, too', async (t) => {
+  const game = await client(t);
+  const seen = [];
+  for await (const event of game.events()) {
+    seen.push(event.kind);
+    if (event.kind === 'stateChanged' && event.state === 'online') break;
+  }
+  assert.ok(seen.includes('stateChanged'));
+  const stream = game.events();
+  const rest = (async () => {
+    const kinds = [];
+    for await (const event of stream) kinds.push(event.kind);
+    return kinds;
+  })();
+  await game.close();
+  assert.deepEqual((await rest).filter((kind) => kind !== 'stateChanged' && kind !== 'flagsChanged'), []);
+});
+
+test('what is open at the close is answered, and after it nothing comes', async (t) => {
+  const game = await client(t, { url: 'http://127.0.0.1:9' });
+  const request = game.request('game', 'x', {});
+  const ready = game.offers.ready('level_completed');
+  const join = game.rooms.join('dice');
+  const answers = Promise.allSettled([request, ready, join]);
+  await game.close();
+  const [first, second, third] = await answers;
+  assert.equal(first.reason.code, 'CLOSED');
+  assert.equal(second.value, null);
+  assert.equal(third.reason.code, 'CLOSED');
+  let told = 0;
+  game.on('stateChanged', () => told++);
+  assert.equal(await game.offers.ready('level_completed'), null);
+  await assert.rejects(game.request('game', 'x', {}), { code: 'CLOSED' });
+  assert.throws(() => game.track('x'), { code: 'CLOSED' });
+  assert.throws(() => game.reconnect(), { code: 'CLOSED' });
+  game.lifecycle('foreground');
+  await game.close();
+  assert.equal(game.state, 'closed');
+  assert.equal(told, 0);
+});
+
+test('a provider that fails is asked again, one at a time', async (t) => {
+  let asked = 0;
+  let open = 0;
+  const token = async () => {
+    assert.equal(++open, 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    open--;
+    if (++asked < 3) throw new Error('no token yet');
+    return server.token('patient');
+  };
+  const game = await client(t, { token });
+  await next(game, 'stateChanged', ({ state }) => state === 'online');
+  assert.equal(asked, 3);
+});
+
+test('64 requests may be open', async (t) => {
+  const game = await client(t, { url: 'http://127.0.0.1:9' });
+  const open = Array.from({ length: 64 }, () => game.request('game', 'x', {}).catch((error) => error.code));
+  await assert.rejects(game.request('game', 'x', {}), { code: 'FULL' });
+  await game.close();
+  assert.deepEqual(new Set(await Promise.all(open)), new Set(['CLOSED']));
+});
+
+test('what an earlier run was told is there before the network', async (t) => {
+  const items = new Map();
+  const storage = { getItem: (key) => items.get(key) ?? null, setItem: (key, text) => items.set(key, text), removeItem: (key) => items.delete(key) };
+  const first = await client(t, { storage, token: () => server.token('returning') });
+  await next(first, 'flagsChanged');
+  await first.close();
+  const offline = await client(t, { storage, token: () => Promise.reject(new Error('no network')) });
+  assert.equal(offline.flags.string('price', 'default'), '$1.99');
+  assert.equal(offline.flags.reason('price'), 'CACHED');
+  await offline.close();
+});
+
+test('storage that throws costs the memory and nothing else', async (t) => {
+  const denied = () => {
+    throw new Error('quota');
+  };
+  const game = await client(t, { storage: { getItem: denied, setItem: denied, removeItem: denied } });
+  await next(game, 'flagsChanged');
+  const offer = await game.offers.ready('level_completed', { leaseMs: 3_000 });
+  assert.equal(offer?.offerId, 'starter');
+});
+
+test('a thousand clients leave nothing behind', async () => {
+  const cycle = async (count) => {
+    for (let n = 0; n < count; n++) {
+      const game = await connect({ url: 'http://127.0.0.1:9', build: '1', storage: 'memory', token: 'a.b.c', log: () => {} });
+      await game.close();
+    }
+    // The module's memory, which only grows, is among it.
+    return process.memoryUsage().external;
+  };
+  const before = await cycle(100);
+  const after = await cycle(1_000);
+  assert.ok(after - before < 4 << 20, `${before} bytes grew to ${after}`);
+});
+
 test('what is loaded can be known', () => {
   assert.match(version, /^\d+\.\d+\.\d+$/);
   assert.match(wasmSha256, /^[0-9a-f]{64}$/);

@@ -1,6 +1,7 @@
 // A real castline-server for the tests, on free ports, and what an operator does with it.
 
 import { spawn } from 'node:child_process';
+import { connect, createServer } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,5 +53,36 @@ export async function startServer({ port = 0, env = {} } = {}) {
       await exited;
       rmSync(data, { recursive: true, force: true });
     },
+  };
+}
+
+/** A cable between a browser and a server, that can be cut: what is on it is lost, and nobody answers any more. */
+export async function cable(to) {
+  const { hostname, port } = new URL(to);
+  const ends = new Set();
+  let whole = true;
+  const listener = createServer((near) => {
+    if (!whole) return near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const end of [near, far]) {
+      ends.add(end);
+      end.on('error', () => {}).on('close', () => {
+        ends.delete(end);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const cut = () => {
+    whole = false;
+    for (const end of [...ends]) end.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    cut,
+    mend: () => void (whole = true),
+    stop: () => new Promise((resolve) => (listener.close(resolve), cut())),
   };
 }

@@ -1,6 +1,7 @@
 //! The message types, a file per channel. Both ends read and write them through these types alone.
 
 mod analytics;
+pub(crate) mod client;
 mod flags;
 mod game;
 mod offers;

@@ -1,0 +1,27 @@
+// What a page of the tests loads: the package, within reach of the tests.
+
+import * as castline from '/dist/index.js';
+
+window.castline = castline;
+// What happened since the start counts too: between two calls of a test the page goes on.
+window.next = (client, kind, want = () => true) =>
+  new Promise((resolve) => {
+    const told = window.told.get(client)?.find((event) => event.kind === kind && want(event));
+    if (told) return resolve(told);
+    const stop = client.on(kind, (event) => {
+      if (!want(event)) return;
+      stop();
+      resolve(event);
+    });
+  });
+window.told = new WeakMap();
+window.logs = [];
+window.start = async (options) => {
+  const log = (level, line) => window.logs.push(`${level} ${line}`);
+  const client = await castline.connect({ build: '1.0.0', log, ...options });
+  const told = [];
+  window.told.set(client, told);
+  for (const kind of ['stateChanged', 'flagsChanged']) client.on(kind, (event) => told.push(event));
+  return (window.client = client);
+};
+window.ready = true;

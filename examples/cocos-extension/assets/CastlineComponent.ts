@@ -1,6 +1,6 @@
 import { _decorator, Component, EventHandler } from 'cc';
 import { connectCocos } from './connect';
-import { Client, Offer, Options } from './types';
+import type { Client, Offer, Options } from './types';
 
 const { ccclass, property, menu, disallowMultiple } = _decorator;
 

@@ -1,10 +1,11 @@
 import { Game, game, native, sys } from 'cc';
 import { inertClient } from './inert';
-import { NativeClient, NativeOptions } from './native-client';
+import { NativeClient } from './native-client';
+import type { NativeOptions } from './native-client';
 import { nativePlugin } from './native-module';
-import { Client, Options } from './types';
+import type { Client, Options } from './types';
 
-export type { NativeOptions } from './native-client';
+export type { NativeOptions };
 
 /** The npm package `castline`, which web builds use. */
 export interface WebPackage {

@@ -1,6 +1,7 @@
 // What a game gets where no library is in the build: it plays on, with the defaults of its flags and without offers.
 import { CastlineError } from './error';
-import { Client, Options } from './types';
+import { EventStream } from './stream';
+import type { Client, Options } from './types';
 import { invalid } from './words';
 
 export function inertClient(options: Options, why: string): Client {
@@ -10,6 +11,8 @@ export function inertClient(options: Options, why: string): Client {
   let closed = false;
   const notSent = () => Promise.reject(closed ? new CastlineError('CLOSED', 'the client was closed') : new CastlineError('NOT_SENT', why));
   const nothing = () => undefined;
+  const stream = new EventStream(nothing);
+  stream.end();
   return {
     get state() { return closed ? 'closed' as const : 'failed' as const; },
     get serverTime() { return Date.now(); },
@@ -28,7 +31,7 @@ export function inertClient(options: Options, why: string): Client {
     rooms: { join: notSent, leave: nothing, send: nothing },
     bets: { place: notSent },
     on: () => nothing,
-    async *events() { /* there is none */ },
+    events: () => stream.loop(),
     request: notSent,
     send: nothing,
     track: nothing,

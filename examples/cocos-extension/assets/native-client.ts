@@ -2,16 +2,19 @@
 // everything else is decided in the library.
 import { CastlineError } from './error';
 import { NativeBets, NativeFlags, NativeOffers, NativeRooms } from './native-parts';
-import { CastlineNative, NativePlugin } from './native-module';
+import type { CastlineNative, NativePlugin } from './native-module';
 import { EventStream } from './stream';
-import { CastlineEvent, Client, EventKind, EventOf, Options, State } from './types';
+import type { CastlineEvent, Client, EventKind, EventOf, Options, State } from './types';
 import * as words from './words';
 
 const { Kind } = words;
 
 /** `Options`, and what a native build adds. */
 export type NativeOptions = Options & {
-  /** How much of a frame the events may take, in milliseconds; the default is 2. At least one event a frame comes. */
+  /**
+   * How much of a frame the events of all clients may take, in milliseconds; the default is 2. At least one event a frame comes.
+   * The last client that was connected decides.
+   */
   tickBudgetMs?: number;
 };
 

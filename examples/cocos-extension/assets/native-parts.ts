@@ -1,8 +1,8 @@
 // Flags, offers, rooms and bets of the native client.
 import { CastlineError } from './error';
 import type { NativeClient } from './native-client';
-import { CastlineNative } from './native-module';
-import { Bet, Bets, EventOf, Flags, Offer, Offers, Reason, Rooms } from './types';
+import type { CastlineNative } from './native-module';
+import type { Bet, Bets, EventOf, Flags, Offer, Offers, Reason, Rooms } from './types';
 import * as words from './words';
 
 export class NativeFlags implements Flags {

@@ -1,5 +1,5 @@
 // Hands events to listeners and to `for await` loops.
-import { CastlineEvent, EventKind, EventOf } from './types';
+import type { CastlineEvent, EventKind, EventOf } from './types';
 
 /** What a loop that does not keep up may have waiting; beyond it the oldest goes. */
 const WAITING = 256;

@@ -1,6 +1,6 @@
 // The C library's numbers (castline.h) as words, and the checks that come before a call.
 import { CastlineError } from './error';
-import { Cause, Reason, State } from './types';
+import type { Cause, Reason, State } from './types';
 
 /** Kinds of event, and the two that the plugin adds. */
 export const Kind = {

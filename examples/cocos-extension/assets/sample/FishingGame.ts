@@ -4,7 +4,7 @@
 // `flagsHandlers` of the CastlineComponent may call `showOffer` and `showPrice` here; this script does without them.
 import { _decorator, Component, Label, Node } from 'cc';
 import { CastlineComponent } from '../CastlineComponent';
-import { Offer } from '../types';
+import type { Offer } from '../types';
 import { tokenForDevelopment } from './development-token';
 
 const { ccclass, property } = _decorator;

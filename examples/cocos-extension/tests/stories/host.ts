@@ -1,5 +1,5 @@
 // What the test host gives to stories, and how a story is told.
-import { CastlineEvent, Client, EventKind, EventOf } from '../../assets/types';
+import type { CastlineEvent, Client, EventKind, EventOf } from '../../assets/types';
 
 interface Host {
   url(): string;

@@ -47,6 +47,12 @@ story(async () => {
   await client.close();
   same('an error of ours', new CastlineError('FULL', 'x') instanceof CastlineError, true);
 
+  // A second client on the same directory keeps nothing, and says so.
+  const lines: string[] = [];
+  const [first, second] = [await connectCocos({ url, build: '2.0.0', token }), await connectCocos({ url, build: '2.0.1', token, log: (level, line) => lines.push(`${level} ${line}`) })];
+  check(lines.some((line) => line.startsWith('warn another client uses ')), 'the second client warns');
+  await Promise.all([first.close(), second.close()]);
+
   // Below the TypeScript: what the plugin itself does when the function that it calls throws, and with calls before there is a client.
   const Plugin = nativePlugin()!;
   same('a plugin without a client', [new Plugin().track('x', '{}'), new Plugin().state(), new Plugin().flagBool('x', true), new Plugin().close()], [3, 0, true, 3]);

@@ -1,6 +1,6 @@
 // A web build, and builds without a library: no native plugin, so the npm package is used, and where there is none the game plays on without.
 import { Game, game, sys } from 'cc';
-import { Client, connectCocos, useWebPackage } from '../../assets/castline';
+import { type Client, connectCocos, useWebPackage } from '../../assets/castline';
 import { check, host, rejects, same, story } from './host';
 
 const options = { url: 'https://live.example.com', build: '2.0.0', token: 'a.b.c', log: () => undefined };

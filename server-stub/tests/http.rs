@@ -28,11 +28,11 @@ async fn browsers_may_ask_from_the_configured_origins() {
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://game.example"));
     assert_eq!(
         answer.header("access-control-allow-headers"),
-        Some("authorization, content-type, if-none-match")
+        Some("authorization, content-type, if-none-match, x-request-id")
     );
     assert_eq!(answer.header("access-control-max-age"), Some("7200"));
     let answer = get(dev.addr(), "/healthz", &ask[..1]).await;
-    assert_eq!(answer.header("access-control-expose-headers"), Some("etag, retry-after"));
+    assert_eq!(answer.header("access-control-expose-headers"), Some("etag, retry-after, x-request-id"));
     assert_eq!(answer.header("access-control-allow-credentials"), None);
 
     let data = TempDir::new().unwrap();

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{AbortHandle, Abortable};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use crate::bus::{Listener, Note};
 use crate::engine::{Engine, now_ms};
@@ -117,11 +118,14 @@ impl Gateway {
         if self.is_draining() {
             mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
         }
-        let served = socket::serve(stream, early, self.options, mailbox, &mut connection);
-        let ended = Abortable::new(served, registration).await.unwrap_or(Ended::Lost);
-        tracing::debug!(connection = id, ?ended, "socket ended");
-        self.health.ended(ended, arrival.accepted.elapsed());
-        connection.ended(ended).await;
+        let served = async {
+            let served = socket::serve(stream, early, self.options, mailbox, &mut connection);
+            let ended = Abortable::new(served, registration).await.unwrap_or(Ended::Lost);
+            tracing::debug!(?ended, "socket ended");
+            self.health.ended(ended, arrival.accepted.elapsed());
+            connection.ended(ended).await;
+        };
+        served.instrument(tracing::info_span!("connection", id)).await;
     }
 
     /// The players and devices whose sockets were open when the process before this one crashed.

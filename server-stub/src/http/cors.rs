@@ -25,9 +25,12 @@ pub(super) async fn add(State(app): State<Arc<App>>, request: Request, next: Nex
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = origin else { return response };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, retry-after"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("etag, retry-after, x-request-id"),
+    );
     if asks {
-        let allow = HeaderValue::from_static("authorization, content-type, if-none-match");
+        let allow = HeaderValue::from_static("authorization, content-type, if-none-match, x-request-id");
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allow);
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));

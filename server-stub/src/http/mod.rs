@@ -13,6 +13,7 @@ mod ofrep;
 mod openapi;
 mod players;
 mod problem;
+mod request_id;
 mod routes;
 mod server_api;
 mod strict;
@@ -165,7 +166,8 @@ fn operators_routes() -> Routes {
 /// The routes with what holds for every request.
 fn finished(routes: Routes, wrap: impl FnOnce(Router<Arc<App>>) -> Router<Arc<App>>) -> Router<Arc<App>> {
     let router = routes.into_router().fallback(not_found).method_not_allowed_fallback(wrong_method);
-    wrap(router).layer(DefaultBodyLimit::max(MAX_BODY))
+    let name = axum::middleware::from_fn(request_id::name);
+    wrap(router).layer(name).layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 async fn not_found() -> Problem {

@@ -12,6 +12,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+use tracing::Instrument as _;
 use tungstenite::handshake::derive_accept_key;
 
 use super::problem::Problem;
@@ -46,7 +47,9 @@ pub(super) async fn ws(
     let gateway = app.gateway.clone();
     let refused = foreign.then_some(CloseCode::ORIGIN_REFUSED);
     let arrival = Arrival { address: peer.address, accepted: peer.accepted, refused };
-    tokio::spawn(async move {
+    // The request that it came by stays in its log lines.
+    let span = tracing::Span::current();
+    let socket = async move {
         match upgrade.await {
             Ok(upgraded) => match streams(upgraded) {
                 Some(Streams::Plain(stream, early)) => {
@@ -60,7 +63,8 @@ pub(super) async fn ws(
             Err(error) => tracing::debug!(%error, "an upgrade came to nothing"),
         }
         drop(peer.place);
-    });
+    };
+    tokio::spawn(socket.instrument(span));
     let mut response = (StatusCode::SWITCHING_PROTOCOLS, Body::empty()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -9,6 +9,7 @@
 mod bus;
 pub mod cli;
 pub mod config;
+mod doctor;
 mod engine;
 pub mod gateway;
 mod http;

@@ -335,7 +335,11 @@ impl Parts {
                     }
                 }
                 Order::Drain(done) => {
-                    self.drain().await;
+                    // Whoever has lost patience with a drain may still end it.
+                    tokio::select! {
+                        () = self.drain() => {}
+                        () = killed(&mut inbox) => {}
+                    }
                     done();
                     return;
                 }
@@ -352,6 +356,14 @@ impl Parts {
         }
         let _ = self.stop.send(true);
         self.store.close().await;
+    }
+}
+
+async fn killed(inbox: &mut mpsc::UnboundedReceiver<Order>) {
+    while let Some(order) = inbox.recv().await {
+        if matches!(order, Order::Kill) {
+            return;
+        }
     }
 }
 

@@ -5,8 +5,10 @@
 //! directory, or the operators' address and key) flattens [`ConfigArguments`].
 
 mod backup;
+mod doctor;
 mod operate;
 mod reload;
+mod restore;
 mod run;
 
 use std::process::ExitCode;
@@ -54,6 +56,10 @@ enum Command {
     Backup(backup::Backup),
     #[command(flatten)]
     Operate(operate::Operate),
+    /// Put a backup into the data directory. No server may run on it.
+    Restore(restore::Restore),
+    /// Look at the configuration and the machine, and say what to do about what is found.
+    Doctor(doctor::Doctor),
 }
 
 /// What the binary does.
@@ -82,6 +88,8 @@ fn obey(line: CommandLine) -> anyhow::Result<ExitCode> {
         None => line.run.obey(),
         Some(Command::Backup(backup)) => backup.obey(),
         Some(Command::Operate(operate)) => Ok(operate.obey()),
+        Some(Command::Restore(restore)) => restore.obey(),
+        Some(Command::Doctor(doctor)) => doctor.obey(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! The server as a process: the log, what a script reads at the start, the signals.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::{ENDED_EARLY, print, reload, wait};
@@ -15,22 +18,68 @@ pub(super) fn run(effective: Effective, config: &ConfigArguments) -> anyhow::Res
         tracing::warn!("{warning}");
     }
     wait(async {
+        // Asked for before there is anything to end: no signal is lost.
+        let mut signals = Signals::watch()?;
         let server = Server::start(effective.settings)?;
         announce(&server);
+        tell(&[NotifyState::Ready]);
         tokio::select! {
-            asked = asked_to_end() => asked?,
+            () = signals.end_or_watchdog() => {}
             never = follow_hangups(&server, config) => never?,
         }
+        tell(&[NotifyState::Stopping]);
         tracing::info!("draining; a second signal ends at once");
         tokio::select! {
-            () = server.drain() => Ok(ExitCode::SUCCESS),
-            again = asked_to_end() => {
-                again?;
+            () = server.drain() => {
+                tracing::info!("drained");
+                Ok(ExitCode::SUCCESS)
+            }
+            () = signals.end_or_watchdog() => {
                 tracing::warn!("ended before the drain was over");
                 Ok(ENDED_EARLY.into())
             }
         }
     })
+}
+
+/// To systemd, where it is the one who started us (`Type=notify`); elsewhere to nobody.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}
+
+/// The signals that end the server, and what systemd wants to hear meanwhile.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Half of `WatchdogSec`: systemd restarts a server that is silent for longer.
+    watchdog: Option<Duration>,
+}
+
+impl Signals {
+    fn watch() -> anyhow::Result<Signals> {
+        let watchdog = sd_notify::watchdog_enabled().map(|within| within / 2);
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Signals { terminate, interrupt, watchdog })
+    }
+
+    /// Returns when somebody asks for the end.
+    async fn end_or_watchdog(&mut self) {
+        loop {
+            let beat = async {
+                match self.watchdog {
+                    Some(period) => tokio::time::sleep(period).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                () = beat => tell(&[NotifyState::Watchdog]),
+            }
+        }
+    }
 }
 
 fn begin_log(log: &Log) {
@@ -56,21 +105,10 @@ fn announce(server: &RunningServer) {
 
 /// SIGHUP: the certificate's files have changed, or the keys of players' tokens, says whoever changed them. Never ends well.
 async fn follow_hangups(server: &RunningServer, config: &ConfigArguments) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut hangups = signal(SignalKind::hangup())?;
     while hangups.recv().await.is_some() {
         server.reload_certificates();
         reload::keys(config, server);
     }
     std::future::pending().await
-}
-
-async fn asked_to_end() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

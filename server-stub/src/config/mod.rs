@@ -70,9 +70,15 @@ pub struct Effective {
     /// What is odd, but no mistake for certain.
     pub warnings: Vec<String>,
     origins: BTreeMap<String, Origin>,
+    secret_files: Vec<PathBuf>,
 }
 
 impl Effective {
+    /// The files that secrets came from.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &std::path::Path> {
+        self.secret_files.iter().map(PathBuf::as_path)
+    }
+
     /// Where a setting was set.
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)
@@ -126,8 +132,10 @@ pub fn load(sources: &Sources) -> Result<Effective, ConfigError> {
         None => BTreeMap::new(),
     };
     let mut origins = BTreeMap::new();
+    let mut secret_files = Vec::new();
     settings.visit("", &mut |item| {
-        let mut layers = Layers { sources, file: file.as_ref(), problems: &mut problems };
+        let mut layers =
+            Layers { sources, file: file.as_ref(), problems: &mut problems, secret_files: &mut secret_files };
         for (given, origin) in layers.of(&item, &mut entries) {
             match item.value.set(&given, &item.bound) {
                 Ok(()) => drop(origins.insert(item.key.clone(), origin)),
@@ -154,13 +162,14 @@ pub fn load(sources: &Sources) -> Result<Effective, ConfigError> {
             format!("the variable {variable} sets nothing{}", names.like(variable, &names.variables))
         })
         .collect();
-    Ok(Effective { settings, warnings, origins })
+    Ok(Effective { settings, warnings, origins, secret_files })
 }
 
 struct Layers<'a> {
     sources: &'a Sources,
     file: Option<&'a PathBuf>,
     problems: &'a mut Vec<String>,
+    secret_files: &'a mut Vec<PathBuf>,
 }
 
 impl Layers<'_> {
@@ -225,7 +234,9 @@ impl Layers<'_> {
         let text = value::Value::set(&mut path, given, &Bound::Any)
             .and_then(|()| file::bounded(&path, MAX_SECRET_BYTES))
             .map_err(|wrong| self.problems.push(format!("{}: {wrong} (from {origin})", item.key)));
-        text.ok().map(|text| (Given::Text(text), origin))
+        let text = text.ok()?;
+        self.secret_files.push(path);
+        Some((Given::Text(text), origin))
     }
 }
 

@@ -110,6 +110,9 @@ pub(crate) trait One: Sized {
     }
     /// As TOML.
     fn show(&self, bound: &Bound) -> String;
+    fn secret(&self) -> Option<&Secret> {
+        None
+    }
 }
 
 /// A setting's value: one, perhaps one, or many.
@@ -119,6 +122,10 @@ pub(crate) trait Value {
     /// As TOML; `None`: not set.
     fn show(&self, bound: &Bound) -> Option<String>;
     fn form(&self) -> Form;
+    /// The secret itself, for whoever judges it.
+    fn secret(&self) -> Option<&Secret> {
+        None
+    }
 }
 
 /// What a flag for it looks like.
@@ -175,6 +182,10 @@ impl<T: One> Value for Option<T> {
 
     fn form(&self) -> Form {
         Form::of::<T>(false)
+    }
+
+    fn secret(&self) -> Option<&Secret> {
+        self.as_ref().and_then(One::secret)
     }
 }
 
@@ -439,6 +450,10 @@ impl One for Secret {
             _ => (self.expose().len(), 1, "bytes"),
         };
         if has >= least { Ok(()) } else { Err(format!("it has {has} {unit}; it must have at least {least}")) }
+    }
+
+    fn secret(&self) -> Option<&Secret> {
+        Some(self)
     }
 
     fn show(&self, _bound: &Bound) -> String {

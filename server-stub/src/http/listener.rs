@@ -25,7 +25,7 @@ use super::{Peer, REQUEST_TIMEOUT};
 use crate::metrics::Metrics;
 
 /// A short backlog turns the reconnect of a few thousand clients into retransmissions of their SYNs.
-const BACKLOG: u32 = 4_096;
+pub(crate) const BACKLOG: u32 = 4_096;
 /// A request's head, and the silence between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);

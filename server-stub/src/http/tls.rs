@@ -114,6 +114,11 @@ fn stamps(files: &TlsFiles) -> Option<[Stamp; 2]> {
     Some([Stamp::of(&files.certificates)?, Stamp::of(&files.key)?])
 }
 
+/// Whether the files can be used, and if not, why.
+pub(crate) fn check(files: &TlsFiles) -> anyhow::Result<()> {
+    load(files, &rustls::crypto::ring::default_provider()).map(drop)
+}
+
 fn load(files: &TlsFiles, provider: &CryptoProvider) -> anyhow::Result<CertifiedKey> {
     let read =
         |path: &Path| CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);

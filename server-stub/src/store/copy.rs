@@ -8,7 +8,8 @@ use anyhow::{Context, ensure};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::DATABASE;
+use super::database::MIGRATIONS;
+use super::{DATABASE, Owned};
 
 /// Writes the database of a data directory to a new file that only this user can read; returns its length. A reader's
 /// transaction sees one moment, so a server may go on writing meanwhile.
@@ -48,6 +49,97 @@ fn keep(partial: &Path, to: &Path) -> anyhow::Result<u64> {
     let directory = to.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()?;
     Ok(file.metadata()?.len())
+}
+
+/// What a database's file is.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The last migration of its tables.
+    pub(crate) version: i64,
+    /// The last one that this server has.
+    pub(crate) known: i64,
+    /// That migration began and did not end.
+    pub(crate) unfinished: bool,
+    pub(crate) damage: Vec<String>,
+}
+
+/// Reads all of it.
+pub(crate) async fn examine(file: &Path) -> anyhow::Result<Seen> {
+    let mut connection = read_only(file).await?;
+    let damage = integrity(&mut connection).await?;
+    let last = "SELECT version, success FROM _sqlx_migrations ORDER BY version DESC LIMIT 1";
+    let last: Option<(i64, bool)> = sqlx::query_as(last)
+        .fetch_optional(&mut connection)
+        .await
+        .with_context(|| format!("{} is no database of this server", file.display()))?;
+    connection.close().await?;
+    let (version, success) = last.unwrap_or((0, true));
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    Ok(Seen { version, known, unfinished: !success, damage })
+}
+
+/// Puts a backup into a data directory on which no server runs. What was there is kept; returns its name.
+///
+/// # Errors
+/// A server runs; the backup is damaged, or of a newer server; no room.
+pub(crate) async fn restore(from: &Path, data: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let seen = examine(from).await?;
+    ensure!(seen.damage.is_empty(), "{} is damaged: {}", from.display(), seen.damage.join("; "));
+    ensure!(
+        seen.version <= seen.known && !seen.unfinished,
+        "{} has tables of version {}; this server knows {}",
+        from.display(),
+        seen.version,
+        seen.known
+    );
+    fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+    let _owned = Owned::take(data)?;
+    let here = data.join(DATABASE);
+    let partial = with_suffix(&here, ".partial");
+    let _ = fs::remove_file(&partial);
+    let copied = copy_for(&here, from, &partial).await;
+    if let Err(error) = copied {
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
+    let mut former = None;
+    if here.exists() {
+        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        let aside = with_suffix(&here, &format!(".before-restore-{at}"));
+        ensure!(!aside.exists(), "{} exists", aside.display());
+        // The log first: without its main file it belongs to nothing, and never to the restored one.
+        for suffix in ["-wal", "-shm", ""] {
+            let (old, new) = (with_suffix(&here, suffix), with_suffix(&aside, suffix));
+            if old.exists() {
+                fs::rename(&old, &new).with_context(|| format!("cannot move {}", old.display()))?;
+            }
+        }
+        former = Some(aside);
+    }
+    fs::rename(&partial, &here)?;
+    File::open(data)?.sync_all()?;
+    Ok(former)
+}
+
+/// The backup's copy, its flags' version above the one that players have seen: they take no older one.
+async fn copy_for(here: &Path, from: &Path, partial: &Path) -> anyhow::Result<()> {
+    let mut source = File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial)?;
+    std::io::copy(&mut source, &mut target)?;
+    target.sync_all()?;
+    let seen = async {
+        let mut connection = read_only(here).await?;
+        let version = super::flags::version(&mut connection).await?;
+        anyhow::Ok(version)
+    };
+    // A former database that cannot be read says nothing.
+    let seen = if here.exists() { seen.await.unwrap_or(0) } else { 0 };
+    let options = SqliteConnectOptions::new().filename(partial).disable_statement_logging();
+    let mut connection = options.connect().await?;
+    super::flags::raise_version_above(&mut connection, seen).await?;
+    connection.close().await?;
+    File::open(partial)?.sync_all()?;
+    Ok(())
 }
 
 pub(crate) async fn read_only(file: &Path) -> anyhow::Result<SqliteConnection> {

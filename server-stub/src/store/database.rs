@@ -156,6 +156,21 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
+    /// Whether a server has the directory. Makes nothing.
+    pub(crate) fn look(data: &Path) -> anyhow::Result<bool> {
+        let probe = data.join(format!("{LOCK}.probe-{}", std::process::id()));
+        File::options()
+            .write(true)
+            .create_new(true)
+            .open(&probe)
+            .with_context(|| format!("nothing can be written into {}", data.display()))?;
+        fs::remove_file(&probe)?;
+        match File::open(data.join(LOCK)) {
+            Ok(file) => Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Takes the directory, or says whose it is.
     pub(crate) fn take(data: &Path) -> anyhow::Result<Owned> {
         let path = data.join(LOCK);

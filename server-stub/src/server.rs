@@ -16,6 +16,7 @@ use crate::bus::Bus;
 use crate::engine::flags::FlagDefinition;
 use crate::engine::{Engine, Failure, Keys, OfferDefinition};
 use crate::gateway::Gateway;
+use crate::gateway::health::Webhook;
 use crate::http::forwarded::Proxies;
 use crate::http::listener::Door;
 use crate::http::tls::Certificates;
@@ -308,7 +309,8 @@ impl Parts {
         }
         tokio::spawn(record_days(engine.clone(), stopped.clone()));
         let period = Duration::from_millis(settings.timers.pool_period);
-        tokio::spawn(record_pool(gateway.clone(), engine.clone(), period, stopped.clone()));
+        let webhook = Webhook::start(&settings.alerts, gateway.metrics().clone())?;
+        tokio::spawn(record_pool(gateway.clone(), engine.clone(), webhook, period, stopped.clone()));
         tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
         Ok(Parts { addresses, engine, gateway, store, stop, settings, certificates })
     }
@@ -420,6 +422,7 @@ async fn follow_certificates(
 async fn record_pool(
     gateway: Arc<Gateway>,
     engine: Arc<Engine>,
+    webhook: Option<Webhook>,
     period: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -434,6 +437,9 @@ async fn record_pool(
         let (sample, turn) = gateway.sum_up();
         engine.record_pool(&sample).await;
         if let Some(turn) = turn {
+            if let Some(webhook) = &webhook {
+                webhook.tell(turn);
+            }
             let (rate, devices) = (turn.share.rate, turn.share.devices);
             if turn.firing {
                 tracing::warn!(rate, devices, "the reconnect rate is an alarm");

@@ -137,6 +137,14 @@ impl Settings {
                 timers.drain_min, timers.drain_max
             ));
         }
+        if let Some(webhook) = &self.alerts.webhook
+            && !is_safe_address(webhook.expose())
+        {
+            // The address itself is a secret.
+            found.push(
+                "alerts.webhook: it is no https address; http is for loopback alone (http://127.0.0.1:9093/…)".to_owned(),
+            );
+        }
         if self.alerts.reconnect_below > self.alerts.reconnect_above {
             found.push(format!(
                 "alerts.reconnect_below: {} is more than alerts.reconnect_above, {}: the alert would end as it begins",
@@ -298,6 +306,20 @@ settings! {
     }
 }
 
+/// An https address, or one that never leaves the machine.
+fn is_safe_address(text: &str) -> bool {
+    let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let loopback = host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    !host.is_empty()
+        && match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => loopback,
+            _ => false,
+        }
+}
+
 settings! {
     /// When operators are called, and how.
     pub struct Alerts {
@@ -307,6 +329,10 @@ settings! {
         reconnect_below: f64 = 0.025, Real(0.0, 1.0);
         /// With fewer devices in `timers.reconnect_window` it does not begin: one player's bad network is no incident.
         min_devices: u32 = 50, Count(1, 1_000_000);
+        /// Told by a POST of JSON when the alert begins and ends: an address with https, or http on loopback. It is kept secret.
+        webhook: Option<Secret> = None, Any;
+        /// Who vouches for the webhook's certificate, a PEM file, in place of the public authorities.
+        webhook_roots: Option<PathBuf> = None, Any;
     }
 }
 

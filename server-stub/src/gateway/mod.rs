@@ -133,6 +133,10 @@ impl Gateway {
         self.health.interrupted(devices.iter().map(|(player, device)| (player.as_str(), device.as_str())));
     }
 
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Closes a period of the accounts.
     pub(crate) fn sum_up(&self) -> (Sample, Option<Turn>) {
         self.health.sum_up(now_ms(), self.pool.view())

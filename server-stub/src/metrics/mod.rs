@@ -139,6 +139,9 @@ pub(crate) struct Metrics {
     pub(crate) evicted_strangers: IntCounter,
     /// Sockets whose lease ran out and whose task did not say so itself.
     pub(crate) evicted_leases: IntCounter,
+    pub(crate) webhook_delivered: IntCounter,
+    pub(crate) webhook_failed: IntCounter,
+    pub(crate) webhook_dropped: IntCounter,
     /// Changed certificates that were taken.
     pub(crate) tls_reloads: IntCounter,
     /// Changed certificates that were no good.
@@ -171,6 +174,8 @@ impl Metrics {
             "Sockets that a worker ended: the oldest unauthenticated one for a newer one, or one that outlived its lease",
             &["reason"],
         )?;
+        let webhooks =
+            to.counters("alert_webhooks_total", "Words about the alert to the webhook", &["outcome"])?;
         let reloads =
             to.counters("tls_reloads_total", "Changed certificate files, taken or refused", &["outcome"])?;
         let refused = to.counters("ws_refused_total", "Connections refused at the door", &["reason"])?;
@@ -242,6 +247,9 @@ impl Metrics {
             refused_places: refused.with_label_values(&["places"]),
             evicted_strangers: evicted.with_label_values(&["unauthenticated"]),
             evicted_leases: evicted.with_label_values(&["lease"]),
+            webhook_delivered: webhooks.with_label_values(&["delivered"]),
+            webhook_failed: webhooks.with_label_values(&["failed"]),
+            webhook_dropped: webhooks.with_label_values(&["dropped"]),
             tls_reloads: reloads.with_label_values(&["taken"]),
             tls_failures: reloads.with_label_values(&["refused"]),
             http_requests: to.counters(

@@ -4,6 +4,7 @@
 mod alert;
 mod devices;
 mod spread;
+mod webhook;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -24,6 +25,7 @@ pub(crate) use devices::Share;
 use devices::{Devices, End};
 pub(crate) use spread::Percentiles;
 use spread::{Counted, Spread};
+pub(crate) use webhook::Webhook;
 
 /// One worker at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

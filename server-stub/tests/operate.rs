@@ -177,6 +177,27 @@ async fn experiments_and_bans() {
 }
 
 #[tokio::test]
+async fn keys_for_backends_are_made_used_and_revoked() {
+    let shell = Shell::new();
+    let key = shell.done("api-keys make shop --scope traits --scope revenue --as ann", None);
+    assert!(key.starts_with("cstl_") && key.ends_with('\n'), "the key alone");
+    let bearer = format!("Bearer {}", key.trim());
+    let put = async || {
+        let headers = [("authorization", bearer.as_str())];
+        let body = r#"{"country":"DE"}"#;
+        support::http(shell.server.operators, "PUT", "/server/v1/players/p1/traits", &headers, body)
+            .await
+            .status
+    };
+    assert_eq!(put().await, 200);
+    let listed = shell.done("api-keys list", None);
+    assert!(listed.contains("revenue") && listed.contains("ann") && !listed.contains(key.trim()), "{listed}");
+    assert_eq!(shell.done("api-keys revoke shop", None), "shop opens nothing any more\n");
+    assert_eq!(put().await, 401);
+    assert_eq!(shell.run("api-keys make shop --scope flying", None).0, 1);
+}
+
+#[tokio::test]
 async fn what_goes_wrong_is_said_and_has_an_exit_code() {
     let shell = Shell::new();
     let mut wrong = price();

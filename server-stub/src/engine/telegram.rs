@@ -394,4 +394,29 @@ mod tests {
             }
         }
     }
+
+    /// Every byte percent-encoded: no reading of it is in doubt.
+    fn encoded(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_refused_by_a_field(text in ".{0,80}") {
+            for telegram in [by_token(TOKEN), by_key(7_342_037_359, false)] {
+                let bad = telegram.player(&text, AT).unwrap_err();
+                proptest::prop_assert!(!bad.field.is_empty() && !bad.why.is_empty());
+            }
+        }
+
+        #[test]
+        fn pairs_are_read_as_they_were_written(
+            written in proptest::collection::btree_map("[^=\n]{1,6}", ".{0,12}", 1..6),
+        ) {
+            let text: Vec<String> =
+                written.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+            let read = super::pairs(&text.join("&")).unwrap();
+            proptest::prop_assert_eq!(read.into_iter().collect::<std::collections::BTreeMap<_, _>>(), written);
+        }
+    }
 }

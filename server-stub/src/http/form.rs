@@ -181,6 +181,9 @@ impl<'de> Visitor<'de> for Unique<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
 
     #[test]
     fn a_member_that_comes_twice_is_named() {
@@ -191,6 +194,75 @@ mod tests {
             ("[", None),
         ] {
             assert_eq!(comes_twice(text).as_deref(), twice, "{text}");
+        }
+    }
+
+    /// Any JSON, objects with few names, so that they meet.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            // Of 17 digits serde_json may lose the last one; nobody writes those.
+            any::<i32>().prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..5).prop_map(Value::from),
+                btree_map("[ab]{1,2}|.{0,3}", inner, 0..5).prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Sample {
+        #[serde(rename = "a")]
+        _number: i64,
+        #[serde(rename = "b", default)]
+        _inner: Option<Vec<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[serde(rename = "ab")]
+        _text: String,
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_with_a_field(text in ".{0,60}") {
+            for problem in [from_text::<Sample>(&text).err(), from_text::<Map<String, Value>>(&text).err()] {
+                prop_assert!(problem.is_none_or(|problem| problem.names_a_field()));
+            }
+        }
+
+        #[test]
+        fn any_json_is_read_or_refused_with_a_field(json in any_json()) {
+            let refused = from_text::<Sample>(&json.to_string()).err();
+            prop_assert!(refused.is_none_or(|problem| problem.names_a_field()));
+        }
+
+        #[test]
+        fn an_object_is_read_as_it_was_written(members in btree_map(".{0,6}", any_json(), 0..6)) {
+            let written: Map<String, Value> = members.into_iter().collect();
+            let read: Map<String, Value> = from_text(&Value::Object(written.clone()).to_string()).unwrap();
+            prop_assert_eq!(Value::Object(read).to_string(), Value::Object(written).to_string());
+        }
+
+        #[test]
+        fn a_member_that_comes_twice_is_found_wherever_it_is(
+            names in vec("[a-z]{1,4}", 1..5),
+            twice in ".{1,6}",
+            values in (any_json(), any_json()),
+        ) {
+            let name = Value::from(twice.as_str()).to_string();
+            let inner = format!("{{{name}:{},{name}:{}}}", values.0, values.1);
+            let text = names.iter().rev().fold(inner, |inner, name| format!("{{\"{name}\":[1,{inner}]}}"));
+            let problem = from_text::<Map<String, Value>>(&text).unwrap_err();
+            prop_assert_eq!(problem.detail(), format!("{}.{twice}: given twice", names.join(".")));
         }
     }
 }

@@ -42,6 +42,11 @@ impl Problem {
         &self.detail
     }
 
+    #[cfg(test)]
+    pub(crate) fn names_a_field(&self) -> bool {
+        self.field.as_ref().is_some_and(|field| !field.is_empty())
+    }
+
     pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, Code::InvalidPayload.as_str(), detail)
     }

@@ -1,7 +1,8 @@
-//! What operators ask of a running server from a shell: flags, campaigns, experiments, bans. Each sub-command is a request or two to the
+//! What operators ask of a running server from a shell: flags, campaigns, experiments, bans, API keys. Each sub-command is a request or two to the
 //! operators' address; what it means the server decides. Here are the arguments that all share, what is printed, and the exit codes:
 //! 0 done, 1 refused by the server, 2 not understood here, 3 no server reached.
 
+mod api_keys;
 mod bans;
 mod campaigns;
 mod experiments;
@@ -38,6 +39,9 @@ pub(super) enum Operate {
     /// Bans: list, add, lift.
     #[command(subcommand)]
     Bans(bans::Bans),
+    /// Keys for the game's backends: list, make, revoke.
+    #[command(subcommand)]
+    ApiKeys(api_keys::ApiKeys),
 }
 
 /// Which server, by whose key.
@@ -88,6 +92,7 @@ impl Operate {
             Operate::Campaigns(campaigns) => campaigns.obey(),
             Operate::Experiments(experiments) => experiments.obey(),
             Operate::Bans(bans) => bans.obey(),
+            Operate::ApiKeys(keys) => keys.obey(),
         };
         match outcome {
             Ok(answer) if to.json => print(&format!("{:#}\n", answer.json)),

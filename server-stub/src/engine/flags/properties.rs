@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use castline::protocol::limits::MAX_FLAGS_BYTES;
 use castline::protocol::messages::{FlagWire, FlagsAnswer};
+use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use super::configuration::Configuration;
-use super::{Asker, FlagDefinition, Known};
+use super::version::{self, VersionRange};
+use super::{Asker, FlagDefinition, Known, Rule};
 
 const TEXTS: [&str; 12] =
     ["", "gold", "2", "2.0", "v2.1.0-beta", "1e3", "-0", "true", "рыба", "🐟", "a\"b\\c", "p1"];
@@ -215,4 +217,68 @@ fn damaged_definitions_are_refused_or_sound_but_never_a_panic() {
         }
     }
     assert!(read > 500, "{read} were still definitions");
+}
+
+/// A word of a version range, or nearly one.
+fn range_text() -> impl Strategy<Value = String> {
+    let comparator = "(>=|<=|>|<|=|\\^|~)? ?[0-9]{1,3}(\\.[0-9x*]{1,3}){0,3}(-[a-z0-9.]{1,4})?";
+    prop_oneof![proptest::collection::vec(comparator, 1..4).prop_map(|parts| parts.join(", ")), ".{0,20}"]
+}
+
+fn operand_json() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        // Of 17 digits serde_json may lose the last one; nobody writes those.
+        any::<i32>().prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
+        ".{0,12}".prop_map(Value::from),
+        Just(Value::Null),
+        proptest::collection::vec(any::<u8>().prop_map(Value::from), 0..3).prop_map(Value::from),
+    ]
+}
+
+fn rule_json() -> impl Strategy<Value = Value> {
+    let word = "in|notIn|==|!=|<|<=|>|>=|startsWith|endsWith|contains|exists|range|.{0,3}";
+    let list = proptest::collection::vec(operand_json(), 0..4).prop_map(Value::from).boxed();
+    let operators = proptest::collection::btree_map(
+        word,
+        prop_oneof![operand_json(), list.clone(), range_text().prop_map(Value::from)],
+        0..3,
+    );
+    let test = prop_oneof![list, operators.prop_map(|operators| json!(operators))];
+    let subject = "player|build|segment|attr\\..{0,4}|trait\\.[a-z]{1,4}|.{0,4}";
+    proptest::collection::btree_map(subject, test, 0..4)
+        .prop_map(|when| json!({ "when": when, "variant": "v" }))
+}
+
+proptest! {
+    #[test]
+    fn a_build_is_read_or_not_and_comes_back_as_it_is(text in range_text()) {
+        if let Some(version) = version::parse(&text) {
+            prop_assert_eq!(version::parse(&version.to_string()), Some(version));
+        }
+    }
+
+    #[test]
+    fn a_range_keeps_its_text_and_its_meaning(text in range_text(), build in range_text()) {
+        let Ok(range) = VersionRange::parse(&text) else { return Ok(()) };
+        prop_assert_eq!(range.text(), text.as_str());
+        let again = VersionRange::parse(range.text()).unwrap();
+        prop_assert_eq!(range.fits(&build), again.fits(&build));
+        prop_assert!(range.edges().all(|edge| version::parse(&edge).is_some()));
+    }
+
+    #[test]
+    fn a_rule_is_refused_where_it_stands_or_written_as_it_was_read(json in rule_json(), seed in any::<u64>()) {
+        let Ok(rule) = serde_json::from_value::<Rule>(json.clone()) else { return Ok(()) };
+        if let Err(wrong) = rule.check("rules[0]") {
+            prop_assert!(wrong.field.starts_with("rules[0].when"), "{}", wrong);
+        }
+        let text = serde_json::to_string(&rule).unwrap();
+        let again: Rule = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(serde_json::to_string(&again).unwrap(), text);
+        // Checked or not, it is evaluated without a panic, and the same way after it was written down.
+        let asker = asker(&mut StdRng::seed_from_u64(seed));
+        prop_assert_eq!(rule.fits(&asker, &BTreeMap::new()), again.fits(&asker, &BTreeMap::new()));
+    }
 }

@@ -12,6 +12,8 @@ mod lease;
 #[cfg(test)]
 mod model;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod push;
 mod take;
 mod triggers;

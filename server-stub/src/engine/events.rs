@@ -8,10 +8,11 @@ use castline::protocol::{Envelope, encode, is_key, is_name};
 use serde::Deserialize;
 
 use super::flags::Configuration;
+use super::offers::PlanTable;
 use super::{Answer, Engine, Failure, Who, now_ms, reply_of};
 use crate::store::events::{NewEvent, insert};
 use crate::store::keys::{self, Key};
-use crate::store::{offers, sessions};
+use crate::store::offers;
 
 /// A batch that has passed the checks.
 #[derive(Debug)]
@@ -83,9 +84,10 @@ impl Engine {
         let (now, plans, whose) = (now_ms(), self.plans.clone(), player.clone());
         let job = self.store.write(move |c| {
             Box::pin(async move {
-                if let Some((session, epoch)) = &holder {
-                    sessions::check_epoch(c, session, *epoch).await?;
-                }
+                let plan = match &holder {
+                    Some((session, epoch)) => plans.seen_by_holder(c, session, *epoch).await?,
+                    None => plans.seen_by(c).await?,
+                };
                 if let Some(key) = &key
                     && let Some(reply) = keys::recorded(c, key).await?
                 {
@@ -99,7 +101,7 @@ impl Engine {
                         continue;
                     }
                     accepted.count += 1;
-                    let noted = plans.note(c, &player, event, now).await?;
+                    let noted = PlanTable::note(c, &plan, &player, event, now).await?;
                     fell_due |= noted.effect;
                     if !noted.counts.is_empty() {
                         counted.push((event.name.clone(), noted.counts));

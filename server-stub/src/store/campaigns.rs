@@ -18,6 +18,18 @@ pub(crate) async fn stamp(c: &mut SqliteConnection) -> Result<i64, StoreError> {
     Ok(stamp)
 }
 
+/// The same where this epoch still holds the session.
+pub(crate) async fn stamp_for(
+    c: &mut SqliteConnection,
+    session: &str,
+    epoch: i64,
+) -> Result<i64, StoreError> {
+    let query =
+        "SELECT stamp, EXISTS (SELECT 1 FROM sessions WHERE session_id = ? AND epoch = ?) FROM offer_plan";
+    let (stamp, held) = sqlx::query_as(query).bind(session).bind(epoch).fetch_one(c).await?;
+    if held { Ok(stamp) } else { Err(StoreError::Fenced) }
+}
+
 /// Random, not counted: a number whose transaction was rolled back never comes again with another content.
 async fn new_stamp(c: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("UPDATE offer_plan SET stamp = random()").execute(c).await?;
@@ -101,17 +113,15 @@ pub(crate) async fn spent(c: &mut SqliteConnection, id: &str, day: &str) -> Resu
 
 /// Puts one copy against the budget (`by` = 1) or takes it off (`by` = -1).
 pub(crate) async fn charge(c: &mut SqliteConnection, id: &str, day: &str, by: i64) -> Result<(), StoreError> {
-    for day in ["", day] {
-        sqlx::query(
-            "INSERT INTO campaign_budgets (definition_id, day, spent) VALUES (?1, ?2, MAX(?3, 0))
-             ON CONFLICT DO UPDATE SET spent = MAX(spent + ?3, 0)",
-        )
-        .bind(id)
-        .bind(day)
-        .bind(by)
-        .execute(&mut *c)
-        .await?;
-    }
+    sqlx::query(
+        "INSERT INTO campaign_budgets (definition_id, day, spent) VALUES ($1, '', MAX($3, 0)), ($1, $2, MAX($3, 0))
+         ON CONFLICT DO UPDATE SET spent = MAX(spent + $3, 0)",
+    )
+    .bind(id)
+    .bind(day)
+    .bind(by)
+    .execute(c)
+    .await?;
     Ok(())
 }
 

@@ -23,19 +23,10 @@ pub(crate) async fn insert(
     flags: &str,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let new =
-        sqlx::query("INSERT OR IGNORE INTO event_ids (user_id, event_id, received_at) VALUES (?, ?, ?)")
-            .bind(player)
-            .bind(&event.event_id)
-            .bind(now)
-            .execute(&mut *c)
-            .await?;
-    if new.rows_affected() == 0 {
-        return Ok(false);
-    }
-    sqlx::query(
-        "INSERT INTO analytics_events (user_id, event_id, name, happened_at, received_at, flags, props)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    let stored = sqlx::query(
+        "INSERT OR IGNORE INTO event_ids (user_id, event_id, received_at) VALUES ($1, $2, $5);
+         INSERT INTO analytics_events (user_id, event_id, name, happened_at, received_at, flags, props)
+         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE changes() > 0",
     )
     .bind(player)
     .bind(&event.event_id)
@@ -46,5 +37,5 @@ pub(crate) async fn insert(
     .bind(&event.props)
     .execute(c)
     .await?;
-    Ok(true)
+    Ok(stored.rows_affected() > 0)
 }

@@ -166,45 +166,32 @@ pub(crate) async fn result(
     outcome: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    // A copy that had lapsed and was received after all stands against its budget again: it did happen.
-    let lapsed: Option<(String, String)> = sqlx::query_as(
-        "SELECT definition_id, day FROM player_offers WHERE user_id = ? AND offer_id = ? AND state = 'lapsed' AND charged = -1",
-    )
-    .bind(player)
-    .bind(offer_id)
-    .fetch_optional(&mut *c)
-    .await?;
-    if let Some((definition, day)) = lapsed {
-        sqlx::query("UPDATE player_offers SET charged = 1 WHERE user_id = ? AND offer_id = ?")
-            .bind(player)
-            .bind(offer_id)
-            .execute(&mut *c)
-            .await?;
-        campaigns::charge(c, &definition, &day, 1).await?;
-    }
-    if matches!(outcome, "shown" | "accepted" | "declined") {
-        sqlx::query(
-            "UPDATE player_offers SET shown_at = ? WHERE user_id = ? AND offer_id = ? AND shown_at IS NULL",
-        )
-        .bind(now)
+    // A copy that had lapsed and was received after all stands against its budget again: it did happen. A queued one that
+    // was received after all is not sent again.
+    const LAPSED: &str = "UPDATE player_offers SET charged = 1
+        WHERE user_id = $1 AND offer_id = $2 AND state = 'lapsed' AND charged = -1 RETURNING definition_id, day;";
+    const SHOWN: &str = "UPDATE player_offers SET shown_at = $3
+        WHERE user_id = $1 AND offer_id = $2 AND shown_at IS NULL;";
+    const CLOSED: &str = "UPDATE player_offers SET state = 'closed', outcome = $4
+        WHERE user_id = $1 AND offer_id = $2 AND state <> 'closed'";
+    const RECEIVED: &str = "UPDATE player_offers SET state = 'received'
+        WHERE user_id = $1 AND offer_id = $2 AND state IN ('queued', 'sent', 'lapsed')";
+    let steps = match outcome {
+        "accepted" | "declined" => [LAPSED, SHOWN, CLOSED].concat(),
+        "expired" => [LAPSED, CLOSED].concat(),
+        "shown" => [LAPSED, SHOWN, RECEIVED].concat(),
+        _ => [LAPSED, RECEIVED].concat(),
+    };
+    let charged: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(steps))
         .bind(player)
         .bind(offer_id)
-        .execute(&mut *c)
+        .bind(now)
+        .bind(outcome)
+        .fetch_all(&mut *c)
         .await?;
+    for (definition, day) in charged {
+        campaigns::charge(c, &definition, &day, 1).await?;
     }
-    let query = match outcome {
-        "accepted" | "declined" | "expired" => sqlx::query(
-            "UPDATE player_offers SET state = 'closed', outcome = ?
-             WHERE user_id = ? AND offer_id = ? AND state <> 'closed'",
-        )
-        .bind(outcome.to_owned()),
-        // A queued offer that was received after all is not sent again.
-        _ => sqlx::query(
-            "UPDATE player_offers SET state = 'received'
-             WHERE user_id = ? AND offer_id = ? AND state IN ('queued', 'sent', 'lapsed')",
-        ),
-    };
-    query.bind(player).bind(offer_id).execute(c).await?;
     Ok(())
 }
 

@@ -218,38 +218,22 @@ pub(crate) async fn ack(
     epoch: i64,
     seq: u64,
 ) -> Result<(), StoreError> {
-    let seq = seq as i64;
-    let moved = sqlx::query(
-        "UPDATE sessions SET acked = ?,
-             discarded = CASE WHEN discarded_to <= ? THEN 0 ELSE discarded END
-         WHERE session_id = ? AND epoch = ? AND acked < ? AND last_seq >= ?",
+    // The later two look whether the first, or an earlier acknowledgement, has moved the session so far.
+    sqlx::query(
+        "UPDATE sessions SET acked = $3, discarded = CASE WHEN discarded_to <= $3 THEN 0 ELSE discarded END
+         WHERE session_id = $1 AND epoch = $2 AND acked < $3 AND last_seq >= $3;
+         UPDATE player_offers SET state = 'received'
+         WHERE session_id = $1 AND state = 'sent' AND offer_id IN
+             (SELECT offer_id FROM messages WHERE session_id = $1 AND seq <= $3 AND offer_id IS NOT NULL)
+             AND EXISTS (SELECT 1 FROM sessions WHERE session_id = $1 AND epoch = $2 AND acked >= $3);
+         DELETE FROM messages WHERE session_id = $1 AND seq <= $3
+             AND EXISTS (SELECT 1 FROM sessions WHERE session_id = $1 AND epoch = $2 AND acked >= $3)",
     )
-    .bind(seq)
-    .bind(seq)
     .bind(session)
     .bind(epoch)
-    .bind(seq)
-    .bind(seq)
-    .execute(&mut *c)
+    .bind(seq as i64)
+    .execute(c)
     .await?;
-    if moved.rows_affected() == 0 {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE player_offers SET state = 'received'
-         WHERE session_id = ? AND state = 'sent' AND offer_id IN
-             (SELECT offer_id FROM messages WHERE session_id = ? AND seq <= ? AND offer_id IS NOT NULL)",
-    )
-    .bind(session)
-    .bind(session)
-    .bind(seq)
-    .execute(&mut *c)
-    .await?;
-    sqlx::query("DELETE FROM messages WHERE session_id = ? AND seq <= ?")
-        .bind(session)
-        .bind(seq)
-        .execute(c)
-        .await?;
     Ok(())
 }
 
@@ -271,26 +255,26 @@ pub(crate) async fn append(
     now: i64,
     bound: Backlog,
 ) -> Result<Durable, StoreError> {
-    let (seq,): (i64,) =
-        sqlx::query_as("UPDATE sessions SET last_seq = last_seq + 1 WHERE session_id = ? RETURNING last_seq")
-            .bind(session)
-            .fetch_optional(&mut *c)
-            .await?
-            .ok_or(StoreError::Fenced)?;
-    sqlx::query(
-        "INSERT INTO messages (session_id, seq, channel, kind, payload, offer_id, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    let kept: Option<(i64, i64, i64)> = sqlx::query_as(
+        "UPDATE sessions SET last_seq = last_seq + 1 WHERE session_id = $1;
+         INSERT INTO messages (session_id, seq, channel, kind, payload, offer_id, created_at)
+         SELECT $1, last_seq, $2, $3, $4, $5, $6 FROM sessions WHERE session_id = $1;
+         SELECT last_seq, (SELECT COUNT(*) FROM messages WHERE session_id = $1),
+             (SELECT COALESCE(SUM(LENGTH(CAST(payload AS BLOB))), 0) FROM messages WHERE session_id = $1)
+         FROM sessions WHERE session_id = $1",
     )
     .bind(session)
-    .bind(seq)
     .bind(message.channel)
     .bind(message.kind)
     .bind(&message.payload)
     .bind(message.offer_id)
     .bind(now)
-    .execute(&mut *c)
+    .fetch_optional(&mut *c)
     .await?;
-    trim(c, session, bound).await?;
+    let (seq, count, bytes) = kept.ok_or(StoreError::Fenced)?;
+    if !bound.holds(count, bytes) {
+        trim(c, session, bound).await?;
+    }
     Ok(Durable {
         seq: seq as u64,
         channel: message.channel.to_owned(),
@@ -306,6 +290,12 @@ pub(crate) struct Backlog {
     pub(crate) bytes: u32,
 }
 
+impl Backlog {
+    fn holds(self, count: i64, bytes: i64) -> bool {
+        count <= i64::from(self.messages) && bytes <= i64::from(self.bytes)
+    }
+}
+
 async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result<(), StoreError> {
     loop {
         let (count, bytes): (i64, i64) = sqlx::query_as(
@@ -314,7 +304,7 @@ async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result
         .bind(session)
         .fetch_one(&mut *c)
         .await?;
-        if count <= i64::from(bound.messages) && bytes <= i64::from(bound.bytes) {
+        if bound.holds(count, bytes) {
             return Ok(());
         }
         let oldest: Option<(i64, Option<String>)> = sqlx::query_as(

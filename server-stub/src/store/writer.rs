@@ -270,29 +270,37 @@ impl Task {
         if !self.database.is_in_place() {
             return self.give_up(jobs, Vec::new(), Trouble::Gone, None);
         }
-        if let Err(error) = self.database.execute("BEGIN IMMEDIATE").await {
+        // Each statement, or several in one text, is a way to SQLite's own thread and back: what ends one job begins the next.
+        if let Err(error) = self.database.execute("BEGIN IMMEDIATE; SAVEPOINT job").await {
             let trouble = Trouble::of(&error).unwrap_or(Trouble::Io);
             return self.give_up(jobs, Vec::new(), trouble, Some(&error));
         }
         let mut finishes = Vec::new();
         let mut trouble = None;
         let mut jobs = jobs.into_iter();
-        for job in jobs.by_ref() {
-            match self.in_savepoint(job).await {
-                Ok(Ok(finish)) => finishes.push(finish),
-                Ok(Err(seen)) => trouble = trouble.or(seen),
-                Err((seen, error)) => {
-                    // The transaction is no more; what it had done is undone. SQLite ends one by itself where there is no room.
-                    let _ = self.database.execute("ROLLBACK").await;
-                    let trouble = trouble.or(seen).or(Trouble::of(&error)).unwrap_or(Trouble::Io);
-                    return self.give_up(jobs.collect(), finishes, trouble, Some(&error));
-                }
+        while let Some(job) = jobs.next() {
+            let running = AssertUnwindSafe(job.run(&mut self.database.connection)).catch_unwind();
+            // The caller of a job that panicked is told by the end of its channel.
+            let outcome = running.await.unwrap_or_else(|_| {
+                tracing::error!("a job of the store panicked; it was undone");
+                Err(None)
+            });
+            let end = match (&outcome, jobs.len()) {
+                (Ok(_), 0) => "RELEASE job; COMMIT",
+                (Ok(_), _) => "RELEASE job; SAVEPOINT job",
+                (Err(_), 0) => "ROLLBACK TO job; RELEASE job; COMMIT",
+                (Err(_), _) => "ROLLBACK TO job",
+            };
+            match outcome {
+                Ok(finish) => finishes.push(finish),
+                Err(seen) => trouble = trouble.or(seen),
             }
-        }
-        if let Err(error) = self.database.execute("COMMIT").await {
-            let _ = self.database.execute("ROLLBACK").await;
-            let trouble = Trouble::of(&error).unwrap_or(Trouble::Io);
-            return self.give_up(Vec::new(), finishes, trouble, Some(&error));
+            if let Err(error) = self.database.execute(end).await {
+                // The transaction is no more; what it had done is undone. SQLite ends one by itself where there is no room.
+                let _ = self.database.execute("ROLLBACK").await;
+                let trouble = trouble.or(Trouble::of(&error)).unwrap_or(Trouble::Io);
+                return self.give_up(jobs.collect(), finishes, trouble, Some(&error));
+            }
         }
         if !self.database.is_in_place() {
             return self.give_up(Vec::new(), finishes, Trouble::Gone, None);
@@ -304,35 +312,6 @@ impl Task {
             self.health.count_refused();
             self.bad(trouble, None);
         }
-    }
-
-    /// The job's own outcome, or why the whole transaction is lost.
-    async fn in_savepoint(
-        &mut self,
-        job: Box<dyn Job>,
-    ) -> Result<Result<Finish, Option<Trouble>>, (Option<Trouble>, sqlx::Error)> {
-        if let Err(error) = self.database.execute("SAVEPOINT job").await {
-            job.refuse(Trouble::of(&error).unwrap_or(Trouble::Io));
-            return Err((None, error));
-        }
-        let running = AssertUnwindSafe(job.run(&mut self.database.connection)).catch_unwind();
-        // The caller of a job that panicked is told by the end of its channel.
-        let outcome = running.await.unwrap_or_else(|_| {
-            tracing::error!("a job of the store panicked; it was undone");
-            Err(None)
-        });
-        let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-        if let Err(error) = self.database.execute(end).await {
-            let seen = outcome.map_or_else(
-                |seen| seen,
-                |finish| {
-                    finish(Err(Trouble::of(&error).unwrap_or(Trouble::Io)));
-                    None
-                },
-            );
-            return Err((seen, error));
-        }
-        Ok(outcome)
     }
 
     fn give_up(

@@ -16,7 +16,7 @@ use super::{MAX_OFFERS, check_placement, context};
 use crate::bus::Note;
 use crate::engine::{Answer, Engine, Failure, Who, now_ms, reply_of};
 use crate::store::keys::{self, Key};
-use crate::store::sessions::{Durable, check_epoch};
+use crate::store::sessions::Durable;
 use crate::store::{StoreError, offers};
 
 /// Players share so many locks.
@@ -174,13 +174,12 @@ impl Engine {
         self.store
             .write(move |c| {
                 Box::pin(async move {
-                    check_epoch(c, &session, epoch).await?;
+                    let plan = plans.seen_by_holder(c, &session, epoch).await?;
                     if let Some(key) = &key
                         && let Some(reply) = keys::recorded(c, key).await?
                     {
                         return Ok((reply, Vec::new()));
                     }
-                    let plan = plans.seen_by(c).await?;
                     let mut messages = Vec::new();
                     for sent in take(c, &plan, &flags, &at).await? {
                         let payload = encode(&sent.payload);

@@ -78,16 +78,15 @@ impl Engine {
 }
 
 impl PlanTable {
-    /// Notes a new analytics event, in the transaction that stores it.
+    /// Notes a new analytics event, in the transaction that stores it. `plan` is what that transaction sees.
     pub(super) async fn note(
-        &self,
         c: &mut SqliteConnection,
+        plan: &plan::Plan,
         player: &str,
         event: &NewEvent,
         now: i64,
     ) -> Result<Noted, StoreError> {
-        let plan = self.seen_by(c).await?;
-        triggers::note(c, &plan, player, event, now).await
+        triggers::note(c, plan, player, event, now).await
     }
 }
 

@@ -54,7 +54,7 @@ impl Campaign {
 
 /// Everything that decides about offers.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(in crate::engine) struct Plan {
     stamp: i64,
     /// The better first.
     pub(super) campaigns: Vec<Campaign>,
@@ -141,8 +141,26 @@ pub(crate) struct PlanTable {
 
 impl PlanTable {
     /// The plan that this transaction, or this reader, sees.
-    pub(super) async fn seen_by(&self, c: &mut SqliteConnection) -> Result<Arc<Plan>, StoreError> {
+    pub(in crate::engine) async fn seen_by(&self, c: &mut SqliteConnection) -> Result<Arc<Plan>, StoreError> {
         let stamp = campaigns::stamp(c).await?;
+        self.of_stamp(c, stamp).await
+    }
+
+    /// The same for a socket, which must still hold its session.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`]: it does not.
+    pub(in crate::engine) async fn seen_by_holder(
+        &self,
+        c: &mut SqliteConnection,
+        session: &str,
+        epoch: i64,
+    ) -> Result<Arc<Plan>, StoreError> {
+        let stamp = campaigns::stamp_for(c, session, epoch).await?;
+        self.of_stamp(c, stamp).await
+    }
+
+    async fn of_stamp(&self, c: &mut SqliteConnection, stamp: i64) -> Result<Arc<Plan>, StoreError> {
         let current = self.last();
         if current.stamp == stamp {
             return Ok(current);

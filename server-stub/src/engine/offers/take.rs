@@ -116,7 +116,12 @@ pub(super) async fn take(
         return Ok(Vec::new());
     }
     let facts = facts(c, plan, at).await?;
-    let queued = offers::queued(c, &at.player, at.now).await?;
+    // A queued copy is an open one.
+    let queued = if facts.copies.values().any(|copies| copies.open > 0) {
+        offers::queued(c, &at.player, at.now).await?
+    } else {
+        Vec::new()
+    };
     let mut sent = Vec::new();
     for campaign in &plan.campaigns {
         if sent.len() >= at.max as usize {

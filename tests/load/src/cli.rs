@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::machine::{Machine, Moment};
 use crate::process::raise_open_files;
-use crate::profiles::{Server, Setup, burst, steady, storm};
+use crate::profiles::{Server, Setup, burst, siege, steady, storm};
 use crate::report::{Part, Report, put_section};
 use crate::target::{Place, Target};
 use anyhow::{Context, bail, ensure};
@@ -68,6 +68,8 @@ enum Profile {
     Steady,
     /// Everybody comes to a break within a second
     Burst,
+    /// A flood of strangers, players who never read, and no place left
+    Siege,
 }
 
 impl Profile {
@@ -76,6 +78,7 @@ impl Profile {
             Profile::Storm => storm::play(setup),
             Profile::Steady => steady::play(setup),
             Profile::Burst => burst::play(setup),
+            Profile::Siege => siege::play(setup),
         }
     }
 
@@ -84,6 +87,7 @@ impl Profile {
             Profile::Storm => storm::EXPLANATION,
             Profile::Steady => steady::EXPLANATION,
             Profile::Burst => burst::EXPLANATION,
+            Profile::Siege => siege::EXPLANATION,
         }
     }
 }

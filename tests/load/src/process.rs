@@ -36,11 +36,11 @@ impl ServerProcess {
     ///
     /// # Errors
     /// It does not start.
-    pub(crate) fn start(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<ServerProcess> {
+    pub(crate) fn start(binary: &Path, settings: &[(&str, String)]) -> anyhow::Result<ServerProcess> {
         let data = tempfile::Builder::new().prefix("castline-load").tempdir()?;
         let (players, operators) = (free_port()?, free_port()?);
         let settings: Vec<(String, String)> =
-            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let child = launch(binary, data.path(), players, operators, &settings)?;
         Ok(ServerProcess { binary: binary.to_owned(), child, players, operators, data, settings })
     }

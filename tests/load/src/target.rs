@@ -102,7 +102,8 @@ impl Target {
     /// server lets only 20 strangers of one address in; elsewhere they all come from this machine's.
     pub(crate) fn source(&self, number: usize) -> Option<IpAddr> {
         let place = number / 16;
-        let address = [127, 1, (place / 250 % 250) as u8, (place % 250 + 1) as u8];
+        let address =
+            [127, (1 + place / 62_500 % 250) as u8, (place / 250 % 250) as u8, (place % 250 + 1) as u8];
         self.players.address.ip().is_loopback().then(|| IpAddr::from(address))
     }
 }

@@ -185,6 +185,7 @@ impl Player {
         match happened {
             Happened::Order(None | Some(Order::GoHome)) => {
                 self.leaving = true;
+                self.shared.lock().offline(self.number);
                 if let Some((_, socket)) = self.socket.take() {
                     say_goodbye(socket, CloseCode::NORMAL);
                 }

@@ -25,7 +25,7 @@ or declined within the next two seconds.";
 /// # Errors
 /// Something was lost or came twice, or somebody dropped out.
 pub fn play(setup: &Setup) -> anyhow::Result<Round> {
-    played(setup, |stage| {
+    played(setup, &[], |stage| {
         let mut figures = Vec::new();
         let players = setup.players;
         stage.flag(0)?;

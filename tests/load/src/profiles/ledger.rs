@@ -24,6 +24,19 @@ pub(super) struct Compared {
 /// # Errors
 /// Something was lost, came twice, or is still on its way.
 pub(super) fn compare(crowd: &Crowd, database: &Path, event: &str) -> anyhow::Result<Compared> {
+    compare_beside(crowd, database, event, 0)
+}
+
+/// The same where so many others have sessions too.
+///
+/// # Errors
+/// As above.
+pub(super) fn compare_beside(
+    crowd: &Crowd,
+    database: &Path,
+    event: &str,
+    others: usize,
+) -> anyhow::Result<Compared> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let tables = Tables::read(database, event)?;
@@ -31,27 +44,27 @@ pub(super) fn compare(crowd: &Crowd, database: &Path, event: &str) -> anyhow::Re
         let waiting =
             tables.offers.iter().filter(|(_, _, state)| state == "sent" || state == "queued").count();
         if waiting == 0 && tables.unacknowledged == 0 && tables.events.len() as u64 >= tracked {
-            return judge(crowd, &tables);
+            return judge(crowd, &tables, others);
         }
         if Instant::now() > deadline {
             bail!(
                 "after {PATIENCE:?} the server still waits: {waiting} offers not received, {} messages not acknowledged, {} of {tracked} events; {:?}",
                 tables.unacknowledged,
                 tables.events.len(),
-                judge(crowd, &tables).err().map(|error| error.to_string()),
+                judge(crowd, &tables, others).err().map(|error| error.to_string()),
             );
         }
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-fn judge(crowd: &Crowd, tables: &Tables) -> anyhow::Result<Compared> {
+fn judge(crowd: &Crowd, tables: &Tables, others: usize) -> anyhow::Result<Compared> {
     let tally = crowd.tally();
     ensure!(tally.sessions_lost == 0, "{} sessions were lost", tally.sessions_lost);
     ensure!(tally.dropped == 0, "{} things were dropped", tally.dropped);
     ensure!(tables.discarded == 0, "the server discarded {} messages", tables.discarded);
     ensure!(
-        tables.sessions == crowd.len() as i64,
+        tables.sessions == (crowd.len() + others) as i64,
         "{} sessions for {} players",
         tables.sessions,
         crowd.len()

@@ -3,6 +3,7 @@
 
 pub mod burst;
 mod ledger;
+pub mod siege;
 pub mod steady;
 pub mod storm;
 
@@ -52,15 +53,15 @@ pub enum Server {
 pub(crate) struct Stage {
     pub(crate) crowd: Crowd,
     pub(crate) process: Option<ServerProcess>,
-    target: Target,
+    pub(crate) target: Target,
 }
 
 impl Stage {
     /// A server, and a crowd of which nobody has come.
-    pub(crate) fn set(setup: &Setup) -> anyhow::Result<Stage> {
+    pub(crate) fn set(setup: &Setup, settings: &[(&str, String)]) -> anyhow::Result<Stage> {
         let (process, target) = match &setup.server {
             Server::Own(binary) => {
-                let process = ServerProcess::start(binary, &[])?;
+                let process = ServerProcess::start(binary, settings)?;
                 let target = process.target()?;
                 (Some(process), target)
             }
@@ -186,10 +187,11 @@ pub(crate) fn round(
 /// Plays a round, and where it fails says what the server's log said.
 pub(crate) fn played(
     setup: &Setup,
+    settings: &[(&str, String)],
     play: impl FnOnce(&mut Stage) -> anyhow::Result<(Vec<Figure>, std::collections::BTreeMap<String, u64>)>,
 ) -> anyhow::Result<Round> {
     ensure!((1..=50_000).contains(&setup.players), "players is {}; it must be 1 to 50,000", setup.players);
-    let mut stage = Stage::set(setup)?;
+    let mut stage = Stage::set(setup, settings)?;
     match play(&mut stage) {
         Ok((figures, errors)) => Ok(round(stage, figures, errors)),
         Err(error) => {

@@ -26,7 +26,7 @@ of it and fetches within the ten seconds that the server spreads them over.";
 /// # Errors
 /// Something was lost or came twice, or somebody dropped out.
 pub fn play(setup: &Setup) -> anyhow::Result<Round> {
-    played(setup, |stage| {
+    played(setup, &[], |stage| {
         let mut figures = Vec::new();
         let players = setup.players;
         stage.flag(0)?;

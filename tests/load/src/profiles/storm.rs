@@ -28,7 +28,7 @@ exactly the two offers that the server's tables hold for him, one of them trigge
 /// # Errors
 /// Something was lost or came twice, or somebody did not come back.
 pub fn play(setup: &Setup) -> anyhow::Result<Round> {
-    played(setup, |stage| {
+    played(setup, &[], |stage| {
         let mut figures = Vec::new();
         let players = setup.players;
         stage.flag(0)?;

@@ -101,7 +101,7 @@ impl Engine {
                         continue;
                     }
                     accepted.count += 1;
-                    let noted = PlanTable::note(c, &plan, &player, event, now).await?;
+                    let noted = PlanTable::note_by(c, &plan, &player, event, now).await?;
                     fell_due |= noted.effect;
                     if !noted.counts.is_empty() {
                         counted.push((event.name.clone(), noted.counts));

@@ -188,10 +188,13 @@ async fn make_room(c: &mut SqliteConnection, player: &str, max: u32) -> Result<V
 
 /// Ends a session: its offers go back to the player's queue, the rest of its messages goes with it.
 pub(crate) async fn end(c: &mut SqliteConnection, session: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE player_offers SET state = 'queued', session_id = NULL WHERE session_id = ? AND state = 'sent'")
-        .bind(session)
-        .execute(&mut *c)
-        .await?;
+    sqlx::query(
+        "UPDATE player_offers SET state = 'queued', session_id = NULL
+         WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = ?1) AND session_id = ?1 AND state = 'sent'",
+    )
+    .bind(session)
+    .execute(&mut *c)
+    .await?;
     sqlx::query("DELETE FROM messages WHERE session_id = ?").bind(session).execute(&mut *c).await?;
     sqlx::query("DELETE FROM sessions WHERE session_id = ?").bind(session).execute(c).await?;
     Ok(())
@@ -223,7 +226,8 @@ pub(crate) async fn ack(
         "UPDATE sessions SET acked = $3, discarded = CASE WHEN discarded_to <= $3 THEN 0 ELSE discarded END
          WHERE session_id = $1 AND epoch = $2 AND acked < $3 AND last_seq >= $3;
          UPDATE player_offers SET state = 'received'
-         WHERE session_id = $1 AND state = 'sent' AND offer_id IN
+         WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = $1)
+             AND session_id = $1 AND state = 'sent' AND offer_id IN
              (SELECT offer_id FROM messages WHERE session_id = $1 AND seq <= $3 AND offer_id IS NOT NULL)
              AND EXISTS (SELECT 1 FROM sessions WHERE session_id = $1 AND epoch = $2 AND acked >= $3);
          DELETE FROM messages WHERE session_id = $1 AND seq <= $3
@@ -324,7 +328,8 @@ async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result
         if let Some(offer) = offer {
             sqlx::query(
                 "UPDATE player_offers SET state = 'queued', session_id = NULL
-                 WHERE session_id = ? AND offer_id = ? AND state = 'sent'",
+                 WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = ?1) AND session_id = ?1
+                     AND offer_id = ?2 AND state = 'sent'",
             )
             .bind(session)
             .bind(offer)

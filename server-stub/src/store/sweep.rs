@@ -64,8 +64,10 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
 /// discarded and counted.
 async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<Vec<String>, StoreError> {
     let sessions: Vec<(String, String)> = sqlx::query_as(
-        "SELECT DISTINCT s.session_id, s.user_id FROM sessions s JOIN messages m USING (session_id)
-         WHERE s.detached_at <= ? AND m.kind <> 'bet_settled' LIMIT 500",
+        "SELECT session_id, user_id FROM sessions INDEXED BY sessions_detached
+         WHERE detached_at <= ? AND EXISTS
+             (SELECT 1 FROM messages m WHERE m.session_id = sessions.session_id AND m.kind <> 'bet_settled')
+         LIMIT 500",
     )
     .bind(before)
     .fetch_all(&mut *c)

@@ -78,8 +78,20 @@ impl Engine {
 }
 
 impl PlanTable {
-    /// Notes a new analytics event, in the transaction that stores it. `plan` is what that transaction sees.
+    /// Notes a new analytics event, in the transaction that stores it.
     pub(super) async fn note(
+        &self,
+        c: &mut SqliteConnection,
+        player: &str,
+        event: &NewEvent,
+        now: i64,
+    ) -> Result<Noted, StoreError> {
+        let plan = self.seen_by(c).await?;
+        triggers::note(c, &plan, player, event, now).await
+    }
+
+    /// The same for one of several: `plan` is what the transaction sees.
+    pub(super) async fn note_by(
         c: &mut SqliteConnection,
         plan: &plan::Plan,
         player: &str,

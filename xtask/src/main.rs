@@ -44,6 +44,8 @@ enum Chore {
     CocosGlue(cocos::glue::Arguments),
     /// Build what a studio downloads, and try it
     Package(package::Arguments),
+    /// Say what the npm package weighs, part by part, and whether that is within its budget
+    Size,
     /// Build the npm package, or test it in Node.js and Chromium
     Npm(npm::Arguments),
     /// Install the tools that `test` needs, each at the version that is known to work
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Chore::Ctest(arguments) => ctest::run(&arguments),
         Chore::Header(arguments) => header::run(&arguments),
         Chore::Package(arguments) => package::run(&arguments),
+        Chore::Size => npm::size(),
         Chore::Npm(arguments) => npm::run(&arguments),
         Chore::Setup => setup::run(),
     };

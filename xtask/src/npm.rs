@@ -80,5 +80,11 @@ fn test() -> Result<bool> {
     if !build()? || !CommandLine::cargo("build --package castline-server").run()? {
         return Ok(false);
     }
-    CommandLine::new("npm").args(["--prefix", PACKAGE, "test", "--silent"]).run()
+    let small_enough = CommandLine::new("node").arg(format!("{PACKAGE}/size.mjs")).arg("--check").run()?;
+    Ok(CommandLine::new("npm").args(["--prefix", PACKAGE, "test", "--silent"]).run()? && small_enough)
+}
+
+/// `cargo xtask size`: what a player loads, against the budget, and what the module is made of.
+pub(crate) fn size() -> Result<bool> {
+    Ok(build()? && CommandLine::new("node").arg(format!("{PACKAGE}/size.mjs")).run()?)
 }

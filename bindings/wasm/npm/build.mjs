@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import esbuild from 'esbuild';
+import { wasmOpt } from './wasm-opt.mjs';
 
 process.chdir(import.meta.dirname);
 const bin = (name) => join('node_modules/.bin', name);
@@ -14,10 +15,7 @@ rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
 
 const wasm = 'dist/castline_bg.wasm';
-// All of the features are on by default in every browser since 2021.
-const features = ['--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals',
-  '--enable-reference-types', '--enable-multivalue'];
-execFileSync(bin('wasm-opt'), ['-Oz', ...features, '--strip-debug', '--strip-producers', 'generated/castline_bg.wasm', '-o', wasm]);
+execFileSync(...wasmOpt('generated/castline_bg.wasm', wasm));
 
 const sha256 = createHash('sha256').update(readFileSync(wasm)).digest('hex');
 writeFileSync('src/provenance.ts', `// Written by build.mjs.
@@ -36,7 +34,8 @@ execFileSync(bin('tsc'), ['--project', 'tsconfig.json'], { stdio: 'inherit' });
 
 await esbuild.build({
   absWorkingDir: import.meta.dirname,
-  entryPoints: ['src/index.ts', 'src/telegram.ts'],
+  entryPoints: ['src/index.ts', 'src/telegram.ts', 'src/cocos.ts'],
+  external: ['cc'],
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -48,7 +47,7 @@ await esbuild.build({
   logLevel: 'warning',
 });
 // What no entry's declarations lead to stays at home.
-const published = new Set(['index', 'telegram', 'connect', 'error', 'provenance', 'types']);
+const published = new Set(['index', 'telegram', 'cocos', 'connect', 'error', 'provenance', 'types']);
 for (const file of readdirSync('dist')) {
   if (file.endsWith('.d.ts') && !published.has(file.slice(0, -5))) rmSync(join('dist', file));
 }

@@ -46,7 +46,7 @@ export async function open(options: Options, initData: string | undefined): Prom
         url,
         build,
         playerId,
-        typeof token === 'string' ? token : undefined,
+        typeof token === 'string' && initData === undefined ? token : undefined,
         initData,
         options.flagUpdates === 'at-break',
         store.persistent,

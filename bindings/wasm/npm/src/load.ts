@@ -42,11 +42,11 @@ async function instantiate(from: WasmSource, imports: WebAssembly.Imports): Prom
   return (await WebAssembly.instantiate(await response.arrayBuffer(), imports)).instance;
 }
 
-/** Node.js fetches no files. The name is made, so that no bundler for browsers looks for it. */
+/** Node.js fetches no files. Asked for at run time, so that no bundler for browsers looks for it. */
 async function file(url: string): Promise<BufferSource> {
-  const name = ['node:fs', 'promises'].join('/');
-  const fs = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as {
-    readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>;
-  };
+  type Files = { readFile(path: URL): Promise<Uint8Array<ArrayBuffer>> };
+  type Node = { process?: { getBuiltinModule?(name: string): Files } };
+  const fs = (globalThis as Node).process?.getBuiltinModule?.('node:fs/promises');
+  if (!fs) throw new Error(`cannot read ${url} here`);
   return fs.readFile(new URL(url));
 }

@@ -45,12 +45,11 @@ export async function connectTelegram(options: TelegramOptions): Promise<Client>
   const deactivated = (): void => client.lifecycle('background');
   app.onEvent?.('activated', activated);
   app.onEvent?.('deactivated', deactivated);
-  const close = client.close.bind(client);
-  client.close = () => {
+  client.on('stateChanged', ({ state }) => {
+    if (state !== 'closed') return;
     app.offEvent?.('activated', activated);
     app.offEvent?.('deactivated', deactivated);
-    return close();
-  };
+  });
   return client;
 }
 

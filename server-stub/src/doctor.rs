@@ -172,19 +172,16 @@ fn weakness(text: &str) -> Option<String> {
 /// Whether a server runs on the directory.
 fn directory(data: &Path, found: &mut Findings) -> bool {
     let check = "data directory";
-    let meta = match fs::metadata(data) {
-        Ok(meta) => meta,
-        Err(_) => {
-            found.warn(
-                check,
-                format!("{} is not there; the server would make it", data.display()),
-                format!(
-                    "before the first start nothing; otherwise look at the setting data, or mount it ({})",
-                    data.display()
-                ),
-            );
-            return false;
-        }
+    let Ok(meta) = fs::metadata(data) else {
+        found.warn(
+            check,
+            format!("{} is not there; the server would make it", data.display()),
+            format!(
+                "before the first start nothing; otherwise look at the setting data, or mount it ({})",
+                data.display()
+            ),
+        );
+        return false;
     };
     if !meta.is_dir() {
         found.fail(check, format!("{} is no directory", data.display()), "set data to a directory");

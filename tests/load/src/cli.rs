@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::machine::{Machine, Moment};
-use crate::process::raise_open_files;
+use crate::process::{is_real_time, raise_open_files};
 use crate::profiles::{Server, Setup, burst, siege, steady, storm};
 use crate::report::{Part, Report, put_section};
 use crate::target::{Place, Target};
@@ -134,6 +134,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let changed = match &cli.url {
         None => "The server's settings: its defaults, but for its keys, its addresses and `RUST_LOG=warn`. Players come from loopback addresses of their own, 16 from each.".to_owned(),
         Some(url) => format!("The server: {url}, with settings of its own"),
+    };
+    let changed = if is_real_time() {
+        format!(
+            "{changed}\n- Tool and server were scheduled before all else (`chrt -f 1`): other work had the machine, as the load average says; the disk was shared with it"
+        )
+    } else {
+        changed
     };
     let report = Report { command: command_line(), machine, moments: (start, Moment::now()), changed, parts };
     if cli.json {

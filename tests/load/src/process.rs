@@ -186,6 +186,15 @@ fn cpu(process: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64((user + system) as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
+/// Whether this process, and with it the server that it starts, is scheduled before all ordinary ones (`chrt -f 1`): so that a
+/// busy machine can be measured on.
+pub(crate) fn is_real_time() -> bool {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    // Field 41, the policy: 1 is SCHED_FIFO, 2 SCHED_RR.
+    fields.get(41 - 3).is_some_and(|policy| matches!(*policy, "1" | "2"))
+}
+
 /// As many open files as the machine allows; the server inherits it. Returns the number.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ pub(crate) struct Identity {
 /// What happened next.
 enum Happened {
     Order(Option<Order>),
-    Opened(SocketId, Result<Socket, Refused>),
+    Opened(SocketId, Box<Result<Socket, Refused>>),
     Message(Option<Result<Message, WsError>>),
     Http(HttpId, Result<Reply, HttpFailure>),
     Time,
@@ -152,7 +152,7 @@ impl Player {
         {
             let id = *id;
             self.opening = None;
-            return Poll::Ready(Happened::Opened(id, opened));
+            return Poll::Ready(Happened::Opened(id, Box::new(opened)));
         }
         if let Some((_, socket)) = &mut self.socket {
             // Whether it failed, reading will tell.
@@ -191,15 +191,17 @@ impl Player {
                 }
             }
             Happened::Order(Some(order)) => self.game.take(order),
-            Happened::Opened(socket, Ok(stream)) => {
-                self.socket = Some((socket, stream));
-                self.handle(Input::SocketOpened { socket });
-            }
-            Happened::Opened(socket, Err(refused)) => {
-                self.shared.lock().error(refused.why);
-                let (code, retry_after_ms) = (CloseCode::ABNORMAL, refused.retry_after_ms);
-                self.handle(Input::SocketClosed { socket, code, retry_after_ms });
-            }
+            Happened::Opened(socket, opened) => match *opened {
+                Ok(stream) => {
+                    self.socket = Some((socket, stream));
+                    self.handle(Input::SocketOpened { socket });
+                }
+                Err(refused) => {
+                    self.shared.lock().error(refused.why);
+                    let (code, retry_after_ms) = (CloseCode::ABNORMAL, refused.retry_after_ms);
+                    self.handle(Input::SocketClosed { socket, code, retry_after_ms });
+                }
+            },
             Happened::Message(message) => self.take_message(message),
             Happened::Http(http, reply) => {
                 match &reply {

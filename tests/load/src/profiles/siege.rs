@@ -78,12 +78,9 @@ fn flood(stage: &mut Stage, players: usize, figures: &mut Vec<Figure>) -> anyhow
         runtime.spawn(async move {
             loop {
                 let url = socket_url(&target);
-                match net::open(&target.players, source(&target, number), &url).await {
-                    Ok(mut socket) => {
-                        opened.fetch_add(1, Ordering::Relaxed);
-                        while let Some(Ok(_)) = socket.next().await {}
-                    }
-                    Err(_) => {}
+                if let Ok(mut socket) = net::open(&target.players, source(&target, number), &url).await {
+                    opened.fetch_add(1, Ordering::Relaxed);
+                    while let Some(Ok(_)) = socket.next().await {}
                 }
                 tokio::time::sleep(AGAIN).await;
             }

@@ -118,14 +118,20 @@ impl Gateway {
         if self.is_draining() {
             mailbox.post(Post::Reconnect(self.settings.timers.drain_max), 0);
         }
-        let served = async {
-            let served = socket::serve(stream, early, self.options, mailbox, &mut connection);
-            let ended = Abortable::new(served, registration).await.unwrap_or(Ended::Lost);
+        // Without names for what is moved on: each would keep a second place of its size in the connection's memory.
+        async {
+            let ended = Abortable::new(
+                socket::serve(stream, early, self.options, mailbox, &mut connection),
+                registration,
+            )
+            .await
+            .unwrap_or(Ended::Lost);
             tracing::debug!(?ended, "socket ended");
             self.health.ended(ended, arrival.accepted.elapsed());
             connection.ended(ended).await;
-        };
-        served.instrument(tracing::info_span!("connection", id)).await;
+        }
+        .instrument(tracing::info_span!("connection", id))
+        .await;
     }
 
     /// The players and devices whose sockets were open when the process before this one crashed.

@@ -160,7 +160,7 @@ impl Watch {
         let share = |used: Duration| used.as_secs_f64() / took * 100.0;
         if let Some(process) = &stage.process {
             figures.push(Figure::new(
-                "CPU of the server",
+                format!("CPU of the server {during}"),
                 Unit::Percent,
                 share(process.cpu()?.saturating_sub(self.server)),
             ));

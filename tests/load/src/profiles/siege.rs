@@ -182,26 +182,12 @@ fn source(target: &Target, number: usize) -> Option<IpAddr> {
 
 /// Becomes a player, says so, and from then on talks without listening.
 async fn log_in_and_shout(target: &Target, number: usize, name: &str, there: &AtomicU64) {
-    let Ok(mut socket) = net::open(&target.players, source(target, number), &socket_url(target)).await else {
-        return;
-    };
-    let Some(token) = target.token(name) else { return };
-    let authenticate = Authenticate {
-        token: token.into(),
-        device: "deaf".into(),
-        build: "1.0.0".into(),
-        sdk: None,
-        resume: None,
-    };
-    let envelope = Envelope::new(Authenticate::CHANNEL, Authenticate::KIND, encode(&authenticate), 0);
-    if socket.send(Message::text(envelope.encode())).await.is_err() {
-        return;
-    }
-    while let Some(Ok(message)) = socket.next().await {
-        if message.to_text().is_ok_and(|text| text.contains(r#""type":"authenticated""#)) {
-            break;
+    let mut socket = loop {
+        match log_in(target, number, name).await {
+            Some(socket) => break socket,
+            None => tokio::time::sleep(AGAIN).await,
         }
-    }
+    };
     there.fetch_add(1, Ordering::Relaxed);
     for id in 1_u64.. {
         let mut ping = Envelope::new(Ping::CHANNEL, Ping::KIND, encode(&Ping {}), 0);
@@ -211,4 +197,25 @@ async fn log_in_and_shout(target: &Target, number: usize, name: &str, there: &At
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// `None`: the server had no place for him just then.
+async fn log_in(target: &Target, number: usize, name: &str) -> Option<net::Socket> {
+    let opened = net::open(&target.players, source(target, number), &socket_url(target)).await;
+    let (mut socket, token) = (opened.ok()?, target.token(name)?);
+    let authenticate = Authenticate {
+        token: token.into(),
+        device: "deaf".into(),
+        build: "1.0.0".into(),
+        sdk: None,
+        resume: None,
+    };
+    let envelope = Envelope::new(Authenticate::CHANNEL, Authenticate::KIND, encode(&authenticate), 0);
+    socket.send(Message::text(envelope.encode())).await.ok()?;
+    while let Some(Ok(message)) = socket.next().await {
+        if message.to_text().is_ok_and(|text| text.contains(r#""type":"authenticated""#)) {
+            return Some(socket);
+        }
+    }
+    None
 }

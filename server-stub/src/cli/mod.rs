@@ -6,6 +6,7 @@
 
 mod backup;
 mod doctor;
+mod health;
 mod operate;
 mod reload;
 mod restore;
@@ -60,6 +61,8 @@ enum Command {
     Restore(restore::Restore),
     /// Look at the configuration and the machine, and say what to do about what is found.
     Doctor(doctor::Doctor),
+    /// Ask the server on this machine whether it lives; for health checks.
+    Health(health::Health),
 }
 
 /// What the binary does.
@@ -90,6 +93,7 @@ fn obey(line: CommandLine) -> anyhow::Result<ExitCode> {
         Some(Command::Operate(operate)) => Ok(operate.obey()),
         Some(Command::Restore(restore)) => restore.obey(),
         Some(Command::Doctor(doctor)) => doctor.obey(),
+        Some(Command::Health(health)) => health.obey(),
     }
 }
 

@@ -19,13 +19,13 @@ pub(super) fn run(effective: Effective, config: &ConfigArguments) -> anyhow::Res
     }
     wait(async {
         // Asked for before there is anything to end: no signal is lost.
-        let mut signals = Signals::watch()?;
+        let (mut signals, hangups) = (Signals::watch()?, signal(SignalKind::hangup())?);
         let server = Server::start(effective.settings)?;
         announce(&server);
         tell(&[NotifyState::Ready]);
         tokio::select! {
             () = signals.end_or_watchdog() => {}
-            never = follow_hangups(&server, config) => never?,
+            never = follow_hangups(hangups, &server, config) => never,
         }
         tell(&[NotifyState::Stopping]);
         tracing::info!("draining; a second signal ends at once");
@@ -103,9 +103,8 @@ fn announce(server: &RunningServer) {
     }
 }
 
-/// SIGHUP: the certificate's files have changed, or the keys of players' tokens, says whoever changed them. Never ends well.
-async fn follow_hangups(server: &RunningServer, config: &ConfigArguments) -> anyhow::Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
+/// SIGHUP: the certificate's files have changed, or the keys of players' tokens, says whoever changed them. Never ends.
+async fn follow_hangups(mut hangups: Signal, server: &RunningServer, config: &ConfigArguments) {
     while hangups.recv().await.is_some() {
         server.reload_certificates();
         reload::keys(config, server);

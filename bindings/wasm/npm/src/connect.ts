@@ -57,7 +57,8 @@ export async function open(options: Options, initData: string | undefined): Prom
   } catch (error) {
     store.release();
     if (typeof error === 'string') raise(error);
-    throw error;
+    log('error', `internal error; the SDK does nothing here: ${error}`);
+    client.startInert();
   }
   return client;
 }

@@ -8,6 +8,7 @@ export class Stream implements AsyncIterableIterator<CastlineEvent> {
   private readonly buffer: CastlineEvent[] = [];
   private readonly waiting: ((result: IteratorResult<CastlineEvent>) => void)[] = [];
   private ended = false;
+  private lost = 0;
 
   constructor(private readonly onEnd: (stream: Stream) => void) {}
 
@@ -15,7 +16,10 @@ export class Stream implements AsyncIterableIterator<CastlineEvent> {
     const next = this.waiting.shift();
     if (next) return next({ value: event, done: false });
     this.buffer.push(event);
-    if (this.buffer.length > MAX) this.buffer.shift();
+    if (this.buffer.length > MAX) {
+      this.buffer.shift();
+      this.lost++;
+    }
   }
 
   /** What is buffered still comes. */
@@ -26,6 +30,12 @@ export class Stream implements AsyncIterableIterator<CastlineEvent> {
   }
 
   async next(): Promise<IteratorResult<CastlineEvent>> {
+    if (this.lost) {
+      // The oldest were lost, so this comes before what is left.
+      const count = this.lost;
+      this.lost = 0;
+      return { value: { kind: 'dropped', what: 'events', count }, done: false };
+    }
     const value = this.buffer.shift();
     if (value) return { value, done: false };
     if (this.ended) return { value: undefined, done: true };
@@ -33,7 +43,7 @@ export class Stream implements AsyncIterableIterator<CastlineEvent> {
   }
 
   async return(): Promise<IteratorResult<CastlineEvent>> {
-    this.buffer.length = 0;
+    this.buffer.length = this.lost = 0;
     this.end();
     return { value: undefined, done: true };
   }

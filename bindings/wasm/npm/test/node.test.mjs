@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { CastlineError, connect, init, version, wasmSha256 } from '../dist/index.js';
 import { startServer } from './server.mjs';
 
@@ -212,6 +212,64 @@ test('storage that throws costs the memory and nothing else', async (t) => {
   await next(game, 'flagsChanged');
   const offer = await game.offers.ready('level_completed', { leaseMs: 3_000 });
   assert.equal(offer?.offerId, 'starter');
+});
+
+test('a slow reader of the stream loses the oldest events, and is told', async (t) => {
+  const chatty = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  t.after(() => (chatty.clients.forEach((socket) => socket.terminate()), chatty.close()));
+  chatty.on('connection', (socket) => {
+    const say = (channel, type, payload) => socket.send(JSON.stringify({ channel, type, payload, timestamp: 1 }));
+    socket.once('message', () => {
+      say('system', 'connected', { connectionId: 'c', serverTime: Date.now() });
+      say('system', 'authenticated', { userId: 'p', sessionId: 's' });
+      for (let n = 1; n <= 300; n++) say('game', 'news', { n });
+    });
+  });
+  await new Promise((resolve) => chatty.once('listening', resolve));
+  const game = await client(t, { url: `http://127.0.0.1:${chatty.address().port}`, token: 'a.b.c' });
+  const stream = game.events();
+  await next(game, 'message', ({ payload }) => payload.n === 300);
+  await game.close();
+  const events = [];
+  for await (const event of stream) events.push(event);
+  assert.equal(events.length, 257);
+  assert.deepEqual([events[0].kind, events[0].what], ['dropped', 'events']);
+  // What the socket brings in one go is bounded before it gets here, and told in its place: every message is counted once.
+  const lost = events.filter(({ kind }) => kind === 'dropped').reduce((sum, { count }) => sum + count, 0);
+  const seen = events.filter(({ kind }) => kind === 'message').length;
+  assert.ok(lost >= 40 && seen + lost >= 300, `${seen} ${lost}`);
+});
+
+test('a defect of the module leaves an inert client', async (t) => {
+  const lines = [];
+  const game = await client(t, { log: (level, line) => lines.push(`${level} ${line}`) });
+  await next(game, 'flagsChanged');
+  const request = game.request('game', 'x', {}).catch((error) => error.code);
+  const ready = game.offers.ready('level_completed');
+  const failed = next(game, 'stateChanged', ({ state }) => state === 'failed');
+  // The module asks for the time in every call: what is thrown there ends it as a trap does.
+  const own = Object.getOwnPropertyDescriptor(performance, 'now');
+  Object.defineProperty(performance, 'now', {
+    configurable: true,
+    value: () => {
+      throw new WebAssembly.RuntimeError('unreachable');
+    },
+  });
+  try {
+    game.track('x');
+  } finally {
+    if (own) Object.defineProperty(performance, 'now', own);
+    else delete performance.now;
+  }
+  assert.equal((await failed).cause, 'unsupported');
+  assert.deepEqual([game.state, await request, await ready], ['failed', 'NOT_SENT', null]);
+  assert.ok(lines.some((line) => line.startsWith('error internal error')));
+  game.track('y');
+  assert.equal(await game.offers.ready('level_completed'), null);
+  await assert.rejects(game.request('game', 'x', {}), { code: 'NOT_SENT' });
+  assert.equal(typeof game.flags.string('price', 'd'), 'string');
+  await game.close();
+  assert.equal(game.state, 'closed');
 });
 
 test('a thousand clients leave nothing behind', async () => {

@@ -5,6 +5,7 @@
 
 mod cocos;
 mod contents;
+pub(crate) mod own_symbols;
 
 use crate::process::{self, CommandLine};
 use anyhow::{Context, Result, ensure};
@@ -77,9 +78,8 @@ fn lay_out(root: &Path, libraries: &Path, contents: &Contents) -> Result<()> {
     for header in ["castline.h", "castline.hpp"] {
         put(source.join("include").join(header), &format!("include/{header}"))?;
     }
-    for library in ["libcastline.so", "libcastline.a"] {
-        put(libraries.join(library), &format!("lib/{library}"))?;
-    }
+    put(libraries.join("libcastline.so"), "lib/libcastline.so")?;
+    own_symbols::localise(&libraries.join("libcastline.a"), &root.join("lib/libcastline.a"))?;
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
         put(source.join(licence), licence)?;
     }

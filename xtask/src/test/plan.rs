@@ -99,7 +99,11 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
         // With the features of the step `tests`, so that nothing is built twice.
         Step { name: "load", needs: &[], action: Action::Tests(cargo("test --workspace --test load_short")) },
         check("c-header", &[Tool::Cbindgen], vec![cargo("xtask header --check")]),
-        check("c-library", &[Tool::Cmake, Tool::Clang, Tool::Valgrind], vec![cargo("xtask ctest")]),
+        check(
+            "c-library",
+            &[Tool::Cmake, Tool::Clang, Tool::Valgrind, Tool::Python],
+            vec![cargo("xtask ctest")],
+        ),
         check("npm", &[Tool::Node, Tool::Chromium, Tool::Wasm], vec![cargo("xtask npm test")]),
         check("cocos", &[Tool::Cmake, Tool::Clang, Tool::Node], vec![cargo("xtask cocos")]),
         Step { name: "simulation", needs: &[], action: simulate(&["--seeds", &seeds.to_string()]) },

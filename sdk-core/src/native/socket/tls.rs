@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls::crypto::ring;
-use rustls_pki_types::CertificateDer;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use rustls::sign::SigningKey;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::Error;
 
@@ -27,7 +28,7 @@ pub fn client_config(extra_ca: &[u8]) -> Result<Arc<ClientConfig>, Error> {
             return Err(BAD_CA);
         }
     }
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() });
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| Error::Internal)?;
@@ -37,12 +38,22 @@ pub fn client_config(extra_ca: &[u8]) -> Result<Arc<ClientConfig>, Error> {
     Ok(Arc::new(config))
 }
 
+/// A client has no certificate of its own and signs nothing: ring's private keys stay out of what a game ships.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _key: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("a client has no key".to_owned()))
+    }
+}
+
 type Wants<T> = rustls::ConfigBuilder<ClientConfig, T>;
 
 #[cfg(not(feature = "platform-verifier"))]
 fn verified(
     builder: Wants<rustls::WantsVerifier>,
-    _provider: Arc<rustls::crypto::CryptoProvider>,
+    _provider: Arc<CryptoProvider>,
     extra: Vec<CertificateDer<'static>>,
 ) -> Result<Wants<rustls::client::WantsClientCert>, Error> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -55,7 +66,7 @@ fn verified(
 #[cfg(feature = "platform-verifier")]
 fn verified(
     builder: Wants<rustls::WantsVerifier>,
-    provider: Arc<rustls::crypto::CryptoProvider>,
+    provider: Arc<CryptoProvider>,
     extra: Vec<CertificateDer<'static>>,
 ) -> Result<Wants<rustls::client::WantsClientCert>, Error> {
     use rustls_platform_verifier::Verifier;

@@ -17,8 +17,9 @@ export class Stream implements AsyncIterableIterator<CastlineEvent> {
     if (next) return next({ value: event, done: false });
     this.buffer.push(event);
     if (this.buffer.length > MAX) {
-      this.buffer.shift();
-      this.lost++;
+      const gone = this.buffer.shift();
+      // What it told of is not told by it any more.
+      this.lost += gone?.kind === 'dropped' && gone.what === 'events' ? gone.count : 1;
     }
   }
 

@@ -4,6 +4,7 @@
 
 mod cocos;
 mod ctest;
+mod fuzz;
 mod header;
 mod npm;
 mod package;
@@ -38,6 +39,8 @@ enum Chore {
     Header(header::Arguments),
     /// Test the C library from C and C++, against the real server
     Ctest(ctest::Arguments),
+    /// Random calls against the C library, guided by coverage: `fuzz c --seconds 600`
+    Fuzz(fuzz::Arguments),
     /// Check the Cocos Creator extension, and play it in a small host
     Cocos,
     /// Compile the Cocos Creator plugin against a checkout of the engine
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Chore::CocosGlue(arguments) => cocos::glue::run(&arguments),
         Chore::Load(Forwarded { arguments }) => process::run_load(&arguments),
         Chore::Ctest(arguments) => ctest::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&arguments),
         Chore::Header(arguments) => header::run(&arguments),
         Chore::Package(arguments) => package::run(&arguments),
         Chore::Size => npm::size(),

@@ -1,7 +1,7 @@
 //! The command line: without a sub-command the server runs. It reads what is asked, says what came of it, and decides the exit
 //! code; what is done is decided elsewhere.
 //!
-//! A new sub-command is a file here, a variant of [`Command`] and an arm of [`obey`]. One that needs the settings (the data
+//! A new sub-command is a file here, a variant of `Command` and an arm of `obey`. One that needs the settings (the data
 //! directory, or the operators' address and key) flattens [`ConfigArguments`].
 
 mod backup;

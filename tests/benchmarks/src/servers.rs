@@ -170,6 +170,8 @@ impl Handler for Echo {
 
 fn whole_server(arguments: &Arguments) -> anyhow::Result<castline_server::RunningServer> {
     let mut settings = Settings::dev(&arguments.data);
+    // A crowd arrives at once: nobody in it is to make room for another.
+    settings.limits.unauthenticated_share = 1.0;
     settings.threads = arguments.threads;
     settings.jwt_secret = Some(Secret::new(JWT_SECRET));
     if arguments.unlimited {

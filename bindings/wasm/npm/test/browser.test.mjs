@@ -41,7 +41,11 @@ async function start(page, player = `b${++players}`, more = {}) {
   await page.evaluate(
     async ([url, playerId, options]) => {
       const token = async () => {
-        const response = await fetch(`${options.url ?? url}/auth/token`, { method: 'POST', body: JSON.stringify({ playerId }) });
+        const response = await fetch(`${options.url ?? url}/auth/token`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ playerId }),
+        });
         return (await response.json()).token;
       };
       await window.start({ url, token, ...options });

@@ -43,7 +43,11 @@ export async function startServer({ port = 0, env = {} } = {}) {
     operate,
     lines,
     token: async (playerId) => {
-      const response = await fetch(`${url}/auth/token`, { method: 'POST', body: JSON.stringify({ playerId }) });
+      const response = await fetch(`${url}/auth/token`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ playerId }),
+      });
       return (await response.json()).token;
     },
     offer: (id, more = {}) => operate('PUT', `/admin/offers/${id}`, { title: 'Starter pack', discount: 60, expiresInSeconds: 3600, ...more }),

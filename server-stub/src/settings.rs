@@ -287,6 +287,9 @@ settings! {
         audit_keep: u64 = 365 * DAY, Ms(10, 10 * LONGEST);
         /// A socket whose task does not end by itself so long after its peer's time is over is ended by its worker.
         lease_grace: u64 = 5_000, Ms(10, HOUR);
+        /// A socket that is not yet authenticated makes room for another only when it is older than this: a crowd that comes back at once
+        /// after a restart is no flood.
+        stranger_grace: u64 = 1_000, Ms(0, HOUR);
         /// A worker without a socket for this long goes, unless it is the last.
         worker_retire: u64 = 30_000, Ms(10, DAY);
         /// How often a line about the pool is written.

@@ -84,6 +84,7 @@ async fn the_oldest_stranger_makes_room_and_no_player_does() {
     let (server, _data) = start_with(|s| {
         s.limits.places_per_worker = 20;
         s.limits.unauthenticated_share = 0.1;
+        s.timers.stranger_grace = 0;
     });
     let mut players = Vec::new();
     for n in 0..5 {
@@ -116,12 +117,32 @@ async fn the_oldest_stranger_makes_room_and_no_player_does() {
     strangers[2].nothing_more().await;
 }
 
+/// After a restart everybody is a stranger at once, and nobody has to go for that.
+#[tokio::test]
+async fn a_stranger_that_has_only_just_come_makes_no_room() {
+    let (server, _data) = start_with(|s| {
+        s.limits.places_per_worker = 20;
+        s.limits.unauthenticated_share = 0.1;
+        s.timers.stranger_grace = 60_000;
+    });
+    let mut crowd = Vec::new();
+    for _ in 0..6 {
+        crowd.push(Client::open(server.addr()).await);
+    }
+    for (n, stranger) in crowd.iter_mut().enumerate() {
+        let token = server.token(&format!("p{n}")).unwrap();
+        assert_eq!(stranger.authenticate(&token, "d1", None).await["type"], "authenticated");
+    }
+    assert_eq!(workers(&server).await, [(0, 6)]);
+}
+
 /// A flood of strangers neither fills workers nor keeps a player out.
 #[tokio::test]
 async fn a_flood_of_strangers_locks_nobody_out() {
     let (server, _data) = start_with(|s| {
         s.limits.places_per_worker = 10;
         s.limits.unauthenticated_per_address = 1_000;
+        s.timers.stranger_grace = 0;
     });
     let mut flood = Vec::new();
     for n in 0..100 {

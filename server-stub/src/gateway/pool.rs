@@ -93,11 +93,14 @@ impl Pool {
             Some(worker) => worker,
             None => self.hire(&mut workers),
         };
-        let oldest = worker.admit(id, &place, self.most_strangers());
+        // Who came before then has had its time: a stranger's lease is the handshake's time, and is never renewed.
+        let grace = self.settings.timers.stranger_grace;
+        let old = (self.at(Instant::now()) + self.settings.timers.handshake).saturating_sub(grace);
+        let out = worker.admit(id, &place, self.most_strangers(), old);
         drop(workers);
-        if let Some(oldest) = oldest {
+        for place in out {
             self.metrics.evicted_strangers.inc();
-            oldest.mail.post(Post::MakeRoom, 0);
+            place.mail.post(Post::MakeRoom, 0);
         }
         Seat { pool: self.clone(), worker, place, id }
     }
@@ -163,19 +166,28 @@ impl Pool {
 }
 
 impl Worker {
-    /// Takes a stranger in. Where there are too many, the oldest one is out from now on, and is returned.
-    fn admit(&self, id: u64, place: &Arc<Place>, most_strangers: usize) -> Option<Arc<Place>> {
+    /// Takes a stranger in. Where there are too many, the oldest ones are out from now on, and are returned; one whose lease runs out
+    /// after `old` stays, for it has only just come.
+    fn admit(&self, id: u64, place: &Arc<Place>, most_strangers: usize, old: u64) -> Vec<Arc<Place>> {
         let mut sockets = lock(&self.sockets);
         sockets.places.insert(id, place.clone());
         sockets.empty_since = None;
         sockets.strangers.insert(id);
         self.active.inc();
-        if sockets.strangers.len() <= most_strangers {
-            return None;
+        let mut out = Vec::new();
+        while sockets.strangers.len() > most_strangers {
+            let Some(oldest) = sockets.strangers.first().copied() else { break };
+            let young = |place: &Arc<Place>| place.lease.load(Ordering::Relaxed) > old;
+            if sockets.places.get(&oldest).is_some_and(young) {
+                break;
+            }
+            sockets.strangers.remove(&oldest);
+            if let Some(place) = sockets.places.remove(&oldest) {
+                self.active.dec();
+                out.push(place);
+            }
         }
-        let oldest = sockets.strangers.pop_first()?;
-        self.active.dec();
-        sockets.places.remove(&oldest)
+        out
     }
 
     fn leave(&self, id: u64) {

@@ -8,43 +8,19 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use castline_server::{FlagDefinition, RunningServer, Server};
 use futures_util::StreamExt as _;
 use serde_json::json;
 use sqlx::{ConnectOptions as _, Connection as _};
+use support::npm::{install, node};
 use support::{Client, http, settings, start};
 use tempfile::TempDir;
 
 const DAY: i64 = 86_400_000;
 /// How long the experiment has been running.
 const DAYS: i64 = 12;
-
-fn node(program: &str, arguments: &[&str], directory: &Path, environment: &[(&str, String)]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(directory);
-    command.envs(environment.iter().map(|(name, value)| (name, value.as_str())));
-    match command.status() {
-        Ok(status) => status.success(),
-        Err(error) => {
-            panic!("{program} could not be started: {error}; Node.js 20 or newer with npm is needed")
-        }
-    }
-}
-
-/// `npm ci`, unless what is there is what the lock file says.
-fn install(directory: &Path) {
-    let lock = std::fs::read(directory.join("package-lock.json")).unwrap();
-    let stamp = directory.join("node_modules/.castline-lock");
-    if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return;
-    }
-    let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    assert!(node("npm", &arguments, directory, &[]), "npm ci failed in {}", directory.display());
-    std::fs::write(stamp, lock).unwrap();
-}
 
 fn admin_key(server: &RunningServer) -> String {
     std::fs::read_to_string(server.admin_key_file().unwrap()).unwrap()

@@ -4,6 +4,7 @@
 
 pub mod binary;
 pub mod metrics;
+pub mod npm;
 pub mod openapi;
 pub mod operator;
 

@@ -17,7 +17,10 @@ mod server;
 mod trace;
 mod world;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
@@ -104,18 +107,29 @@ fn many(args: &Args) -> ExitCode {
     let began = Instant::now();
     let mut total = Share::default();
     let threads = args.threads.max(1);
+    // The failures so far, and the seed from which on there are enough of them. Those before it are still played.
+    let failures = Mutex::new(BTreeSet::new());
+    let enough = AtomicU64::new(u64::MAX);
     let shares: Vec<Share> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|worker| {
+                let (failures, enough) = (&failures, &enough);
                 scope.spawn(move || {
                     let mut share = Share::default();
                     let mut seed = args.from + worker;
-                    while seed < args.from + args.seeds && share.failed.len() < args.most_failures {
+                    while seed < args.from + args.seeds && seed < enough.load(Ordering::Relaxed) {
                         let outcome = run(seed, false);
                         share.cover.add(&outcome.cover);
                         match outcome.failure {
                             None => share.passed += 1,
-                            Some(failure) => share.failed.push((seed, failure)),
+                            Some(failure) => {
+                                share.failed.push((seed, failure));
+                                let mut failures = failures.lock().expect("no worker panics with it");
+                                failures.insert(seed);
+                                if let Some(last) = failures.iter().nth(args.most_failures.max(1) - 1) {
+                                    enough.store(*last, Ordering::Relaxed);
+                                }
+                            }
                         }
                         seed += threads;
                     }

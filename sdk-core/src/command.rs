@@ -248,15 +248,12 @@ fn object(text: &str, message: &'static str) -> Result<(), Error> {
 /// A JSON object of at most `max` members, none of them an object or array.
 fn flat(text: &str, message: &'static str, max: usize) -> Result<(), Error> {
     object(text, message)?;
-    let mut left = max;
-    let checked = crate::protocol::json::members(text, &mut |name, value| {
-        if left == 0 || !is_name(&name) || value.starts_with(['{', '[']) {
-            return Err("a member");
-        }
-        left -= 1;
-        Ok(())
-    });
-    checked.map_err(|_| Error::InvalidArgument(message))
+    let members = crate::protocol::json::object(text).filter(|members| members.len() <= max);
+    let scalar = |(name, value): &crate::protocol::json::Part<'_>| is_name(name) && !value.starts_with(['{', '[']);
+    match members {
+        Some(members) if members.iter().all(scalar) => Ok(()),
+        _ => Err(Error::InvalidArgument(message)),
+    }
 }
 
 fn fits(bytes: usize) -> Result<(), Error> {

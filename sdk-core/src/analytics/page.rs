@@ -1,8 +1,7 @@
 //! One page: the events of one batch, as the text that goes on the wire and on the disk.
 
 use crate::error::Error;
-use crate::map::Map;
-use crate::protocol::json::{self, Object};
+use crate::protocol::json::{self, Members, Object, Value};
 use crate::protocol::limits::{MAX_ANALYTICS_EVENT_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 
 /// A page is closed to events this much younger than its first, so that all of a page grows old together.
@@ -18,11 +17,12 @@ pub(super) const DROPPED: &str = "$dropped";
 /// # Errors
 /// `props` is not JSON; the event is above 2,048 bytes.
 pub(super) fn encode_event(id: String, name: &str, timestamp: i64, props: &str) -> Result<String, Error> {
-    let mut event = Object::new().text("eventId", &id).text("name", name).number("timestamp", timestamp);
+    let mut event = Object::new();
+    event.text("eventId", &id).text("name", name).number("timestamp", timestamp);
     if !props.trim().is_empty() {
         let message = "props must be a JSON object, at most 32 levels deep";
         let props = json::whole(props).filter(|props| props.starts_with('{'));
-        event = event.raw("props", props.ok_or(Error::InvalidArgument(message))?);
+        event.raw("props", props.ok_or(Error::InvalidArgument(message))?);
     }
     let text = event.end();
     if text.len() > MAX_ANALYTICS_EVENT_BYTES { Err(Error::TooLarge) } else { Ok(text) }
@@ -35,7 +35,7 @@ pub(super) type Variants = [(String, String)];
 fn beginning(flags: &Variants) -> String {
     let mut object = Object::new();
     for (flag, variant) in flags {
-        object = object.text(flag, variant);
+        object.text(flag, variant);
     }
     ["{\"flags\":", &object.end(), ",\"events\":["].concat()
 }
@@ -89,15 +89,17 @@ impl Page {
             return None;
         }
         let text = std::str::from_utf8(bytes).ok()?;
-        let [flags, events] = json::fields(text, ["flags", "events"]).ok()?;
-        let mut variants = Map::default();
-        let read = json::members(flags.unwrap_or("{}"), &mut |name, variant| {
-            variants.insert(name.into_owned(), json::need(Some(variant), "flags")?);
-            Ok(())
-        });
-        read.ok()?;
-        let mut page = Page::new(number, &variants.into_vec(), i64::MAX);
-        json::items(events?, &mut |event| page.restore_event(event)).ok()?;
+        let mut members = Members::of(text);
+        let (flags, events) = (members.raw("flags"), members.raw("events"));
+        members.end(()).ok()?;
+        let mut variants = Vec::new();
+        for (flag, variant) in json::sorted(flags.unwrap_or("{}"))? {
+            variants.push((flag.into_owned(), String::of(variant)?));
+        }
+        let mut page = Page::new(number, &variants, i64::MAX);
+        for (_, event) in json::array(events?)? {
+            page.restore_event(event)?;
+        }
         if page.events == 0 || page.events > MAX_BATCH_EVENTS {
             return None;
         }
@@ -105,18 +107,16 @@ impl Page {
         Some(page)
     }
 
-    fn restore_event(&mut self, event: &str) -> Result<(), json::Wrong> {
-        let names = ["eventId", "name", "timestamp", "props"];
-        let [id, name, timestamp, props] = json::fields(event, names)?;
-        let id: String = json::need(id, "eventId")?;
-        let name: String = json::need(name, "name")?;
-        let timestamp = json::need(timestamp, "timestamp")?;
-        let props = props.filter(|props| *props != "null").unwrap_or("");
-        self.add(&encode_event(id, &name, timestamp, props).map_err(|_| "events")?);
+    fn restore_event(&mut self, event: &str) -> Option<()> {
+        let mut members = Members::of(event);
+        let (id, name, timestamp) = (members.need("eventId"), members.need::<String>("name"), members.need("timestamp"));
+        let props = members.raw("props").filter(|props| *props != "null").unwrap_or("");
+        members.end(()).ok()?;
+        self.add(&encode_event(id, &name, timestamp, props).ok()?);
         self.note(&name, props);
         self.first = self.first.min(timestamp);
         self.urgent |= name == "$offer_result";
-        Ok(())
+        Some(())
     }
 
     /// Whether an event of these bytes, made now under these flags, may be added.

@@ -42,8 +42,9 @@ impl Core {
             .raw("selection", placed.selection.trim())
             .text("clientSeed", &placed.client_seed)
             .text("serverSeedHash", &self.bets.hash_for(&placed.game_id))
-            .text("idempotencyKey", key);
-        let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, bet.end(), deadline);
+            .text("idempotencyKey", key)
+            .end();
+        let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, bet, deadline);
         self.requests.add(open.with_key(Some(key.to_owned())));
     }
 

@@ -65,14 +65,15 @@ impl Core {
             .text("version", &sdk.version)
             .text("platform", &sdk.platform)
             .end();
-        let mut authenticate = Object::new()
+        let mut authenticate = Object::new();
+        authenticate
             .text("token", &token)
             .text("device", self.store.device())
             .text("build", &self.config.build)
             .raw("sdk", &sdk);
         if let Some((session, last_seq)) = resume {
-            let resume = Object::new().text("sessionId", session).number("lastSeq", last_seq as i64);
-            authenticate = authenticate.raw("resume", &resume.end());
+            let resume = Object::new().text("sessionId", session).number("lastSeq", last_seq as i64).end();
+            authenticate.raw("resume", &resume);
         }
         // Without `id` and `ack`: both belong to an authenticated connection.
         let text =

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::flags::fetch::CachedFlags;
 use crate::io::{LogLevel, Output, StoreKey};
 use crate::offers::ledger::{Held, Ledger};
-use crate::protocol::json::{self, Object, Value, Wrong, fields, maybe, need, or};
+use crate::protocol::json::{self, List, Members, Object, Value};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::{Code, is_player_id};
 use crate::rooms::bets::Bets;
@@ -45,44 +45,33 @@ struct PlayerRecord {
 struct Seen(String, i64);
 
 impl Read for BootRecord {
-    fn read(text: &str) -> Result<Self, Wrong> {
-        let [device, player, flags] = fields(text, ["device", "player", "flags"])?;
-        Ok(BootRecord {
-            device: need(device, "device")?,
-            player: or(player, "player", String::new())?,
-            flags: maybe(flags, "flags")?,
-        })
+    fn of(members: &mut Members<'_>) -> Self {
+        BootRecord {
+            device: members.need("device"),
+            player: members.or("player", String::new()),
+            flags: members.maybe("flags"),
+        }
     }
 }
 
 impl Read for PlayerRecord {
-    fn read(text: &str) -> Result<Self, Wrong> {
-        let [held, claimed, seen, bets, pages] = fields(text, ["held", "claimed", "seen", "bets", "pages"])?;
-        Ok(PlayerRecord {
-            held: or(held, "held", Vec::new())?,
-            claimed: or(claimed, "claimed", Vec::new())?,
-            seen: or(seen, "seen", Vec::new())?,
-            bets: or(bets, "bets", Vec::new())?,
-            pages: or(pages, "pages", Vec::new())?,
-        })
-    }
-}
-
-impl Seen {
-    fn write(id: &str, expires_at: i64) -> String {
-        json::list(&mut [json::text(id), json::number(expires_at)].into_iter())
+    fn of(members: &mut Members<'_>) -> Self {
+        PlayerRecord {
+            held: members.or("held", Vec::new()),
+            claimed: members.or("claimed", Vec::new()),
+            seen: members.or("seen", Vec::new()),
+            bets: members.or("bets", Vec::new()),
+            pages: members.or("pages", Vec::new()),
+        }
     }
 }
 
 impl Value<'_> for Seen {
     fn of(raw: &str) -> Option<Self> {
-        let mut pair = Vec::new();
-        json::items(raw, &mut |item| {
-            pair.push(item);
-            Ok(())
-        })
-        .ok()?;
-        if let [id, expires_at] = *pair { Some(Seen(String::of(id)?, i64::of(expires_at)?)) } else { None }
+        match &*json::array(raw)? {
+            [(_, id), (_, expires_at)] => Some(Seen(String::of(id)?, i64::of(expires_at)?)),
+            _ => None,
+        }
     }
 }
 
@@ -362,10 +351,10 @@ impl Core {
         }
         self.timers.stop(Timer::Save);
         if std::mem::take(&mut self.store.boot_dirty) {
-            let mut record =
-                Object::new().text("device", &self.store.device).text("player", &self.store.player);
+            let mut record = Object::new();
+            record.text("device", &self.store.device).text("player", &self.store.player);
             if let Some(flags) = &self.store.flags {
-                record = record.raw("flags", &flags.write());
+                record.raw("flags", &flags.write());
             }
             self.save(StoreKey::Boot, record);
         }
@@ -378,15 +367,27 @@ impl Core {
     /// The record names the pages, so it goes before them.
     fn save_player(&mut self) {
         self.store.player_dirty = false;
-        let held = self.ledger.held.iter();
-        let claimed = held.clone().filter(|h| h.claimed).map(|h| json::text(&h.offer.offer_id));
+        let (mut held, mut claimed, mut seen, mut bets) = (List::new(), List::new(), List::new(), List::new());
+        for Held { offer, claimed: is_claimed, .. } in &self.ledger.held {
+            held.raw(&offer.write());
+            if *is_claimed {
+                claimed.text(&offer.offer_id);
+            }
+        }
+        for (id, expires_at) in &self.ledger.seen {
+            seen.raw(&List::new().text(id).number(*expires_at).end());
+        }
+        for key in &self.bets.unanswered {
+            bets.text(key);
+        }
         let (first, end) = self.analytics.range();
-        let record = Object::new()
-            .list("held", &mut held.map(|h| h.offer.write()))
-            .list("claimed", &mut { claimed })
-            .list("seen", &mut self.ledger.seen.iter().map(|(id, at)| Seen::write(id, *at)))
-            .list("bets", &mut self.bets.unanswered.iter().map(|key| json::text(key)))
-            .list("pages", &mut [first, end].iter().map(|page| json::number(i64::from(*page))));
+        let mut record = Object::new();
+        record
+            .raw("held", &held.end())
+            .raw("claimed", &claimed.end())
+            .raw("seen", &seen.end())
+            .raw("bets", &bets.end())
+            .raw("pages", &List::new().number(first.into()).number(end.into()).end());
         let key = StoreKey::Player(self.store.player.clone());
         self.store.saving.push_back((key.clone(), self.ledger.held_ids()));
         self.save(key, record);
@@ -402,7 +403,7 @@ impl Core {
         }
     }
 
-    fn save(&mut self, key: StoreKey, record: Object) {
+    fn save(&mut self, key: StoreKey, mut record: Object) {
         self.out.push_back(Output::Save { key, bytes: record.end().into_bytes() });
     }
 

@@ -194,11 +194,11 @@ impl Core {
         let t = self.clock.t();
         let Some(lease_ms) = self.gate.lease_to_ask(t, socket) else { return };
         let Some(open) = self.gate.open() else { return };
-        let mut ready = Object::new().text("placement", &open.placement);
+        let mut ready = Object::new();
+        ready.text("placement", &open.placement).number("leaseMs", lease_ms as i64).number("max", 1);
         if let Some(context) = &open.context {
-            ready = ready.raw("context", context.trim());
+            ready.raw("context", context.trim());
         }
-        let ready = ready.number("leaseMs", lease_ms as i64).number("max", 1);
         let owner = Owner::Break(open.number);
         let request = Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, ready.end(), open.until);
         self.requests.add(request);
@@ -214,9 +214,10 @@ impl Core {
 
     fn claim(&mut self) {
         let (Some(open), Some(bearer)) = (self.gate.open(), self.bearer()) else { return };
-        let mut claim = Object::new().text("device", self.store.device()).text("placement", &open.placement);
+        let mut claim = Object::new();
+        claim.text("device", self.store.device()).text("placement", &open.placement);
         if let Some(context) = &open.context {
-            claim = claim.raw("context", context.trim());
+            claim.raw("context", context.trim());
         }
         let number = open.number;
         self.gate.no_claim();

@@ -6,9 +6,9 @@ use std::fmt;
 
 use super::snapshot::{Body, Entry, Flags, Source, Value};
 use crate::event::Reason;
-use crate::map::Map;
 use crate::protocol::limits::{MAX_FLAGS_BYTES, MAX_JSON_DEPTH};
-use crate::protocol::{depth_exceeds, is_name, json};
+use crate::protocol::json::{self, Members};
+use crate::protocol::{depth_exceeds, is_name};
 
 /// Why a body is no `/flags` answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,14 @@ impl Flags {
         let Some(text) = json::whole_bytes(body) else {
             return Err(DecodeError::NotJson("it is cut off, or was never JSON".to_owned()));
         };
-        let (version, flags) = answer(text).map_err(|wrong| DecodeError::WrongForm(wrong.to_owned()))?;
+        let mut members = Members::of(text);
+        let version: String = members.need("version");
+        // As text, so that one malformed flag spoils that flag alone. Of two with one name the last counts.
+        let flags = members.raw("flags").and_then(json::sorted);
+        if flags.is_none() {
+            members.refuse("flags");
+        }
+        let flags = members.end(flags.unwrap_or_default()).map_err(|wrong| DecodeError::WrongForm(wrong.to_owned()))?;
         // Empty is the version of the compiled defaults; a long or unprintable one would have to travel in a URL.
         if !is_name(&version) {
             let what = "version must be 1 to 128 bytes without control characters";
@@ -85,28 +92,16 @@ impl Flags {
     }
 }
 
-/// Version and flags of an answer, these as text, so that one malformed flag spoils that flag alone. Of two with one name the last counts.
-fn answer(text: &str) -> Result<(String, Map<String, &str>), json::Wrong> {
-    let [version, flags] = json::fields(text, ["version", "flags"])?;
-    let version = json::need(version, "version")?;
-    let mut found = Map::default();
-    json::members(flags.ok_or("flags")?, &mut |name, value| {
-        found.insert(name.into_owned(), value);
-        Ok(())
-    })?;
-    Ok((version, found))
-}
-
 /// A flag, or `None` where it is malformed.
 fn flag(name: &str, raw: &str) -> Option<Body> {
     // The answer and its member `flags` are two levels themselves.
     if !is_name(name) || depth_exceeds(raw, MAX_JSON_DEPTH - 2) {
         return None;
     }
-    let [variant, raw, reason] = json::fields(raw, ["variant", "value", "reason"]).ok()?;
-    let variant: String = json::need(variant, "variant").ok()?;
-    let reason: String = json::or(reason, "reason", String::new()).ok()?;
-    if !is_name(&variant) {
+    let mut members = Members::of(raw);
+    let (variant, reason): (String, String) = (members.need("variant"), members.or("reason", String::new()));
+    let raw = members.raw("value");
+    if members.end(()).is_err() || !is_name(&variant) {
         return None;
     }
     let raw = raw?;

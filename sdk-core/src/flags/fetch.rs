@@ -12,15 +12,16 @@
 use super::forms::{is_etag, newer, newer_number, percent_encode, query_of, retry_after};
 use super::snapshot::{Flags, Source};
 use crate::io::{HttpFailure, HttpReply};
-use crate::protocol::json::{Object, Value, fields, need, or};
+use crate::protocol::json::{Members, Object, Value};
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
+use crate::protocol::messages::client::Read;
 
 /// Back-off of the retries that ride on other traffic.
 const RETRY_MIN_MS: u64 = 30_000;
 const RETRY_MAX_MS: u64 = 600_000;
 
 /// The last good answer, as it is kept on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CachedFlags {
     /// Whom it was for.
     pub(crate) player: String,
@@ -46,17 +47,21 @@ impl CachedFlags {
     }
 }
 
+impl Read for CachedFlags {
+    fn of(members: &mut Members<'_>) -> Self {
+        CachedFlags {
+            player: members.need("player"),
+            build: members.need("build"),
+            etag: members.or("etag", String::new()),
+            body: members.need("body"),
+            attributes: members.or("attributes", String::new()),
+        }
+    }
+}
+
 impl Value<'_> for CachedFlags {
     fn of(raw: &str) -> Option<Self> {
-        let names = ["player", "build", "etag", "body", "attributes"];
-        let [player, build, etag, body, attributes] = fields(raw, names).ok()?;
-        Some(CachedFlags {
-            player: need(player, "player").ok()?,
-            build: need(build, "build").ok()?,
-            etag: or(etag, "etag", String::new()).ok()?,
-            body: need(body, "body").ok()?,
-            attributes: or(attributes, "attributes", String::new()).ok()?,
-        })
+        CachedFlags::read(raw).ok()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The small forms that a fetch reads and writes: versions, `Retry-After`, `ETag`, the query. It decides nothing else.
 
 use crate::io::HttpReply;
-use crate::map::Map;
 use crate::protocol::json;
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
 
@@ -43,19 +42,11 @@ pub(super) fn is_etag(etag: &str) -> bool {
 /// Attributes as `&attr.name=value…` by name; what is not a flat object says nothing.
 pub(super) fn query_of(json: &str) -> String {
     let mut query = String::new();
-    let mut members = Map::default();
-    let read = json::members(json, &mut |name, value| {
-        members.insert(name.into_owned(), value);
-        Ok(())
-    });
-    if read.is_err() {
-        return query;
-    }
-    for (name, raw) in members.iter() {
-        let text = if raw.starts_with('"') { json::string(raw) } else { Some((*raw).into()) };
-        let Some(text) = text.filter(|_| *raw != "null" && !raw.starts_with(['{', '['])) else { continue };
+    for (name, raw) in json::sorted(json).unwrap_or_default() {
+        let text = if raw.starts_with('"') { json::string(raw) } else { Some(raw.into()) };
+        let Some(text) = text.filter(|_| raw != "null" && !raw.starts_with(['{', '['])) else { continue };
         query.push_str("&attr.");
-        percent_encode(&mut query, name);
+        percent_encode(&mut query, &name);
         query.push('=');
         percent_encode(&mut query, &text);
     }

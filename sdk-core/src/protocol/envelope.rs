@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::json;
+use super::json::{self, Members, Object};
 use super::limits::{MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER};
 use super::messages::Message;
 
@@ -150,27 +150,29 @@ impl<'a> Envelope<'a> {
     }
 
     fn read(text: &'a str) -> Result<Envelope<'a>, json::Wrong> {
-        const NAMES: [&str; 9] = ["channel", "type", "payload", "timestamp", "id", "re", "key", "seq", "ack"];
-        let [channel, kind, payload, timestamp, id, re, key, seq, ack] = json::fields(text, NAMES)?;
-        let below = |raw, name| match json::maybe::<u64>(raw, name)? {
-            Some(number) if number > MAX_SAFE_INTEGER as u64 => Err(name),
-            number => Ok(number),
+        let mut members = Members::of(text);
+        let envelope = Envelope {
+            channel: Channel::parse(&members.need::<Cow<'a, str>>("channel")),
+            kind: members.need("type"),
+            payload: Cow::Borrowed(members.raw("payload").filter(|payload| *payload != "null").unwrap_or("{}")),
+            timestamp: members.maybe("timestamp").unwrap_or(0),
+            id: members.maybe("id"),
+            re: members.maybe("re"),
+            key: members.maybe("key"),
+            seq: members.maybe("seq"),
+            ack: members.maybe("ack"),
         };
-        let timestamp = json::maybe::<i64>(timestamp, "timestamp")?.unwrap_or(0);
-        if timestamp.unsigned_abs() > MAX_SAFE_INTEGER as u64 {
-            return Err("timestamp");
+        let numbers = [
+            ("timestamp", envelope.timestamp.unsigned_abs()),
+            ("seq", envelope.seq.unwrap_or(0)),
+            ("ack", envelope.ack.unwrap_or(0)),
+        ];
+        for (name, number) in numbers {
+            if number > MAX_SAFE_INTEGER as u64 {
+                members.refuse(name);
+            }
         }
-        Ok(Envelope {
-            channel: Channel::parse(&json::need::<Cow<'a, str>>(channel, "channel")?),
-            kind: json::need(kind, "type")?,
-            payload: Cow::Borrowed(payload.filter(|payload| *payload != "null").unwrap_or("{}")),
-            timestamp,
-            id: json::maybe(id, "id")?,
-            re: json::maybe(re, "re")?,
-            key: json::maybe(key, "key")?,
-            seq: below(seq, "seq")?,
-            ack: below(ack, "ack")?,
-        })
+        members.end(envelope)
     }
 
     /// Reads the payload as a type.
@@ -183,36 +185,23 @@ impl<'a> Envelope<'a> {
 
     /// The message as JSON text. The payload is copied as it is.
     pub fn encode(&self) -> String {
-        let mut out = String::with_capacity(self.payload.len() + self.kind.len() + 112);
-        out.push_str("{\"channel\":\"");
-        out.push_str(self.channel.as_str());
-        out.push_str("\",\"type\":");
-        json::push_text(&mut out, &self.kind);
-        out.push_str(",\"payload\":");
-        out.push_str(&self.payload);
-        out.push_str(",\"timestamp\":");
-        json::push_number(&mut out, self.timestamp);
+        let mut out = Object::new();
+        out.text("channel", self.channel.as_str())
+            .text("type", &self.kind)
+            .raw("payload", &self.payload)
+            .number("timestamp", self.timestamp);
         for (name, value) in [("id", &self.id), ("re", &self.re), ("key", &self.key)] {
             if let Some(value) = value {
-                push_name(&mut out, name);
-                json::push_text(&mut out, value);
+                out.text(name, value);
             }
         }
         for (name, value) in [("seq", self.seq), ("ack", self.ack)] {
             if let Some(value) = value {
-                push_name(&mut out, name);
-                json::push_number(&mut out, value as i64);
+                out.number(name, value as i64);
             }
         }
-        out.push('}');
-        out
+        out.end()
     }
-}
-
-fn push_name(out: &mut String, name: &str) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
 }
 
 /// A value of the protocol as JSON text, as the server writes it.

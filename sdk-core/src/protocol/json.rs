@@ -5,6 +5,7 @@
 //! letter, and what both read they must read alike: `messages/client.rs` is tested against serde's word.
 
 use std::borrow::Cow;
+use std::str::Chars;
 
 /// Deeper texts are refused, so that the stack is bounded; the wire's own bound is far below.
 const MAX_DEPTH: u32 = 1_024;
@@ -12,7 +13,6 @@ const MAX_DEPTH: u32 = 1_024;
 /// The name of the member that is missing or wrong, or what the whole is not.
 pub(crate) type Wrong = &'static str;
 const NO_OBJECT: Wrong = "the whole: it is no JSON object";
-const NO_LIST: Wrong = "the whole: it is no JSON array";
 
 // ---- the grammar ----
 
@@ -25,35 +25,22 @@ fn space(bytes: &[u8], mut at: usize) -> usize {
 
 /// The end of the value that begins at `at`.
 fn value_end(bytes: &[u8], at: usize, depth: u32) -> Option<usize> {
-    match bytes.get(at)? {
+    match *bytes.get(at)? {
         b'"' => string_end(bytes, at),
-        b'{' | b'[' if depth == 0 => None,
-        b'{' => {
+        open @ (b'{' | b'[') => {
+            let depth = depth.checked_sub(1)?;
             let mut at = space(bytes, at + 1);
-            if bytes.get(at) == Some(&b'}') {
+            if bytes.get(at) == Some(&closing(open)) {
                 return Some(at + 1);
             }
             loop {
-                at = colon(bytes, string_end(bytes, at)?)?;
-                at = space(bytes, value_end(bytes, at, depth - 1)?);
-                match bytes.get(at)? {
-                    b',' => at = space(bytes, at + 1),
-                    b'}' => return Some(at + 1),
-                    _ => return None,
+                if open == b'{' {
+                    at = colon(bytes, string_end(bytes, at)?)?;
                 }
-            }
-        }
-        b'[' => {
-            let mut at = space(bytes, at + 1);
-            if bytes.get(at) == Some(&b']') {
-                return Some(at + 1);
-            }
-            loop {
-                at = space(bytes, value_end(bytes, at, depth - 1)?);
-                match bytes.get(at)? {
+                at = space(bytes, value_end(bytes, at, depth)?);
+                match *bytes.get(at)? {
                     b',' => at = space(bytes, at + 1),
-                    b']' => return Some(at + 1),
-                    _ => return None,
+                    end => return (end == closing(open)).then_some(at + 1),
                 }
             }
         }
@@ -62,6 +49,11 @@ fn value_end(bytes: &[u8], at: usize, depth: u32) -> Option<usize> {
         b'n' => word(bytes, at, b"null"),
         _ => number_end(bytes, at),
     }
+}
+
+/// The bracket that ends what this one begins: in ASCII it is the next but one.
+fn closing(open: u8) -> u8 {
+    open + 2
 }
 
 fn word(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
@@ -121,7 +113,7 @@ pub(crate) fn whole(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let at = space(bytes, 0);
     let end = value_end(bytes, at, MAX_DEPTH)?;
-    (space(bytes, end) == bytes.len()).then(|| &text[at..end])
+    if space(bytes, end) == bytes.len() { text.get(at..end) } else { None }
 }
 
 /// The same for bytes.
@@ -129,110 +121,177 @@ pub(crate) fn whole_bytes(bytes: &[u8]) -> Option<&str> {
     whole(std::str::from_utf8(bytes).ok()?)
 }
 
-/// Each member of an object: its name, and its value as text.
-pub(crate) fn members<'a>(
-    text: &'a str,
-    each: &mut dyn FnMut(Cow<'a, str>, &'a str) -> Result<(), Wrong>,
-) -> Result<(), Wrong> {
-    let text = whole(text).filter(|text| text.starts_with('{')).ok_or(NO_OBJECT)?;
+/// A part of an object or array: its name, which is empty in an array, and its value as text.
+pub(crate) type Part<'a> = (Cow<'a, str>, &'a str);
+
+/// What is between the brackets of an object (`{`) or array (`[`), in the order in which it stands there.
+fn parts(text: &str, open: u8) -> Option<Vec<Part<'_>>> {
+    let text = whole(text)?;
     let bytes = text.as_bytes();
+    let mut parts = Vec::new();
+    if bytes[0] != open {
+        return None;
+    }
     let mut at = space(bytes, 1);
     // What the grammar has let through is only walked again.
-    while bytes.get(at) == Some(&b'"') {
-        let end = string_end(bytes, at).ok_or(NO_OBJECT)?;
-        let name = string(&text[at..end]).ok_or("a name: half a surrogate pair")?;
-        let from = colon(bytes, end).ok_or(NO_OBJECT)?;
-        let to = value_end(bytes, from, MAX_DEPTH).ok_or(NO_OBJECT)?;
-        each(name, &text[from..to])?;
-        at = space(bytes, space(bytes, to) + 1);
-    }
-    Ok(())
-}
-
-/// Each value of an array, as text.
-pub(crate) fn items<'a>(
-    text: &'a str,
-    each: &mut dyn FnMut(&'a str) -> Result<(), Wrong>,
-) -> Result<(), Wrong> {
-    let text = whole(text).filter(|text| text.starts_with('[')).ok_or(NO_LIST)?;
-    let bytes = text.as_bytes();
-    let mut at = space(bytes, 1);
-    while at < bytes.len() && bytes[at] != b']' {
-        let to = value_end(bytes, at, MAX_DEPTH).ok_or(NO_LIST)?;
-        each(&text[at..to])?;
-        at = space(bytes, space(bytes, to) + 1);
-    }
-    Ok(())
-}
-
-/// The members of these names; others are passed over, one that comes twice is wrong.
-pub(crate) fn fields<const N: usize>(text: &str, names: [Wrong; N]) -> Result<[Option<&str>; N], Wrong> {
-    let mut values = [None; N];
-    find(text, &names, &mut values)?;
-    Ok(values)
-}
-
-fn find<'a>(text: &'a str, names: &[Wrong], values: &mut [Option<&'a str>]) -> Result<(), Wrong> {
-    members(text, &mut |name, value| {
-        if let Some(at) = names.iter().position(|wanted| *wanted == name)
-            && values[at].replace(value).is_some()
-        {
-            return Err(names[at]);
+    while *bytes.get(at)? != closing(open) {
+        let mut name = Cow::Borrowed("");
+        if open == b'{' {
+            let end = string_end(bytes, at)?;
+            name = string(text.get(at..end)?)?;
+            at = colon(bytes, end)?;
         }
-        Ok(())
-    })
+        let end = value_end(bytes, at, MAX_DEPTH)?;
+        parts.push((name, text.get(at..end)?));
+        at = space(bytes, end);
+        if bytes.get(at) == Some(&b',') {
+            at = space(bytes, at + 1);
+        }
+    }
+    Some(parts)
+}
+
+/// Each member of an object.
+pub(crate) fn object(text: &str) -> Option<Vec<Part<'_>>> {
+    parts(text, b'{')
+}
+
+/// Each value of an array.
+pub(crate) fn array(text: &str) -> Option<Vec<Part<'_>>> {
+    parts(text, b'[')
+}
+
+/// The members of an object in byte order of their names; of two with one name the last.
+pub(crate) fn sorted(text: &str) -> Option<Vec<Part<'_>>> {
+    let mut sorted: Vec<Part<'_>> = Vec::new();
+    for part in object(text)? {
+        let at = sorted.partition_point(|(name, _)| *name < part.0);
+        if sorted.get(at).is_some_and(|(name, _)| *name == part.0) {
+            sorted.remove(at);
+        }
+        sorted.insert(at, part);
+    }
+    Some(sorted)
+}
+
+/// The members of an object, to be asked for by name. What is missing or wrong is noted, and something stands in for it: whoever asks
+/// looks at the end ([`Members::end`]). Members that nobody asks for are passed over.
+pub(crate) struct Members<'a> {
+    parts: Vec<Part<'a>>,
+    wrong: Option<Wrong>,
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn of(text: &'a str) -> Members<'a> {
+        match object(text) {
+            Some(parts) => Members { parts, wrong: None },
+            None => Members { parts: Vec::new(), wrong: Some(NO_OBJECT) },
+        }
+    }
+
+    /// A member's text; one that comes twice is wrong.
+    pub(crate) fn raw(&mut self, name: Wrong) -> Option<&'a str> {
+        let mut value = None;
+        for (known, raw) in &self.parts {
+            if *known == name {
+                if value.is_some() {
+                    self.wrong = self.wrong.or(Some(name));
+                }
+                value = Some(*raw);
+            }
+        }
+        value
+    }
+
+    /// The member is missing or wrong.
+    pub(crate) fn refuse(&mut self, name: Wrong) {
+        self.wrong = self.wrong.or(Some(name));
+    }
+
+    fn value<T: Value<'a> + Default>(&mut self, name: Wrong, raw: Option<&'a str>) -> T {
+        let value = raw.and_then(T::of);
+        if value.is_none() {
+            self.refuse(name);
+        }
+        value.unwrap_or_default()
+    }
+
+    /// A member that must be there.
+    pub(crate) fn need<T: Value<'a> + Default>(&mut self, name: Wrong) -> T {
+        let raw = self.raw(name);
+        self.value(name, raw)
+    }
+
+    /// A member that may be left out.
+    pub(crate) fn or<T: Value<'a> + Default>(&mut self, name: Wrong, default: T) -> T {
+        match self.raw(name) {
+            None => default,
+            raw => self.value(name, raw),
+        }
+    }
+
+    /// The same, where nothing stands for itself.
+    pub(crate) fn maybe<T: Value<'a> + Default>(&mut self, name: Wrong) -> Option<T> {
+        match self.raw(name) {
+            None | Some("null") => None,
+            raw => Some(self.value(name, raw)),
+        }
+    }
+
+    /// What was made of the members, if all of them were good.
+    pub(crate) fn end<T>(self, made: T) -> Result<T, Wrong> {
+        self.wrong.map_or(Ok(made), Err)
+    }
 }
 
 /// One member of an object, of bytes that came from anywhere.
-pub(crate) fn member<T: for<'a> Value<'a>>(bytes: &[u8], name: Wrong) -> Option<T> {
-    let [value] = fields(std::str::from_utf8(bytes).ok()?, [name]).ok()?;
-    need(value, name).ok()
+pub(crate) fn member<T: for<'a> Value<'a> + Default>(bytes: &[u8], name: Wrong) -> Option<T> {
+    let mut members = Members::of(std::str::from_utf8(bytes).ok()?);
+    let value = members.need(name);
+    members.end(value).ok()
 }
 
 /// The value of a JSON string; `None` for any other value, and for half a surrogate pair.
 pub(crate) fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    let Some(first) = inner.find('\\') else { return Some(Cow::Borrowed(inner)) };
+    if !inner.bytes().any(|byte| byte == b'\\') {
+        return Some(Cow::Borrowed(inner));
+    }
     let mut out = String::with_capacity(inner.len());
-    out.push_str(&inner[..first]);
-    let mut rest = &inner[first..];
-    while let Some(escaped) = rest.strip_prefix('\\') {
-        let plain = match escaped.as_bytes().first()? {
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let mut code = hex(escaped)?;
-                rest = &escaped[5..];
-                if (0xd800..0xdc00).contains(&code) {
-                    let low = hex(rest.strip_prefix('\\')?).filter(|low| (0xdc00..0xe000).contains(low))?;
-                    code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-                    rest = &rest[6..];
-                }
-                out.push(char::from_u32(code)?);
-                rest = copy(&mut out, rest);
-                continue;
-            }
-            other => char::from(*other),
-        };
-        out.push(plain);
-        rest = copy(&mut out, &escaped[1..]);
+    let mut chars = inner.chars();
+    while let Some(char) = chars.next() {
+        out.push(if char == '\\' { escaped(&mut chars)? } else { char });
     }
     Some(Cow::Owned(out))
 }
 
-/// Copies up to the next escape, and returns what is left.
-fn copy<'a>(out: &mut String, text: &'a str) -> &'a str {
-    let (plain, rest) = text.split_at(text.find('\\').unwrap_or(text.len()));
-    out.push_str(plain);
-    rest
+/// The character that an escape stands for, behind its backslash.
+fn escaped(chars: &mut Chars<'_>) -> Option<char> {
+    let mut code = match chars.next()? {
+        'b' => return Some('\u{8}'),
+        'f' => return Some('\u{c}'),
+        'n' => return Some('\n'),
+        'r' => return Some('\r'),
+        't' => return Some('\t'),
+        'u' => hex(chars)?,
+        other => return Some(other),
+    };
+    if (0xd800..0xdc00).contains(&code) {
+        let low = if (chars.next()?, chars.next()?) == ('\\', 'u') { hex(chars)? } else { 0 };
+        if !(0xdc00..0xe000).contains(&low) {
+            return None;
+        }
+        code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    }
+    char::from_u32(code)
 }
 
-/// The code of `uXXXX`.
-fn hex(text: &str) -> Option<u32> {
-    u32::from_str_radix(text.strip_prefix('u')?.get(..4)?, 16).ok()
+fn hex(chars: &mut Chars<'_>) -> Option<u32> {
+    let mut code = 0;
+    for _ in 0..4 {
+        code = code << 4 | chars.next()?.to_digit(16)?;
+    }
+    Some(code)
 }
 
 /// A type that a member may have.
@@ -267,7 +326,8 @@ impl Value<'_> for u32 {
 
 impl Value<'_> for i64 {
     fn of(raw: &str) -> Option<Self> {
-        raw.parse().ok()
+        let size = u64::of(raw.trim_start_matches('-'))?;
+        if raw.starts_with('-') { 0_i64.checked_sub_unsigned(size) } else { size.try_into().ok() }
     }
 }
 
@@ -300,24 +360,11 @@ impl Value<'_> for Json {
 impl<'a, T: Value<'a>> Value<'a> for Vec<T> {
     fn of(raw: &'a str) -> Option<Self> {
         let mut list = Vec::new();
-        items(raw, &mut |item| T::of(item).map(|value| list.push(value)).ok_or(NO_LIST)).ok()?;
+        for (_, item) in array(raw)? {
+            list.push(T::of(item)?);
+        }
         Some(list)
     }
-}
-
-/// A member that must be there.
-pub(crate) fn need<'a, T: Value<'a>>(raw: Option<&'a str>, name: Wrong) -> Result<T, Wrong> {
-    raw.and_then(T::of).ok_or(name)
-}
-
-/// A member that may be left out.
-pub(crate) fn or<'a, T: Value<'a>>(raw: Option<&'a str>, name: Wrong, default: T) -> Result<T, Wrong> {
-    raw.map_or(Some(default), T::of).ok_or(name)
-}
-
-/// The same, where nothing stands for itself.
-pub(crate) fn maybe<'a, T: Value<'a>>(raw: Option<&'a str>, name: Wrong) -> Result<Option<T>, Wrong> {
-    raw.filter(|raw| *raw != "null").map(|raw| T::of(raw).ok_or(name)).transpose()
 }
 
 /// The nearest double of a JSON number; `None` for any other value, and beyond what a double holds.
@@ -357,13 +404,6 @@ pub(crate) fn push_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// The same as a text of its own.
-pub(crate) fn text(value: &str) -> String {
-    let mut out = String::with_capacity(value.len() + 2);
-    push_text(&mut out, value);
-    out
-}
-
 /// A whole number.
 pub(crate) fn push_number(out: &mut String, number: i64) {
     let mut digits = [0; 20];
@@ -383,13 +423,6 @@ pub(crate) fn push_number(out: &mut String, number: i64) {
     for digit in &digits[at..] {
         out.push(char::from(*digit));
     }
-}
-
-/// The same as a text of its own.
-pub(crate) fn number(value: i64) -> String {
-    let mut out = String::new();
-    push_number(&mut out, value);
-    out
 }
 
 /// A number with a fraction, to 15 digits: enough for what people write.
@@ -421,67 +454,83 @@ impl Object {
         Object("{".to_owned())
     }
 
-    fn name(mut self, name: &str) -> Object {
+    fn name(&mut self, name: &str) -> &mut String {
         if self.0.len() > 1 {
             self.0.push(',');
         }
         push_text(&mut self.0, name);
         self.0.push(':');
+        &mut self.0
+    }
+
+    pub(crate) fn text(&mut self, name: &str, value: &str) -> &mut Object {
+        push_text(self.name(name), value);
         self
     }
 
-    pub(crate) fn text(self, name: &str, value: &str) -> Object {
-        let mut object = self.name(name);
-        push_text(&mut object.0, value);
-        object
-    }
-
     /// Numbers of the wire are below 2⁵³.
-    pub(crate) fn number(self, name: &str, value: i64) -> Object {
-        let mut object = self.name(name);
-        push_number(&mut object.0, value);
-        object
+    pub(crate) fn number(&mut self, name: &str, value: i64) -> &mut Object {
+        push_number(self.name(name), value);
+        self
     }
 
-    pub(crate) fn float(self, name: &str, value: f64) -> Object {
-        let mut object = self.name(name);
-        push_float(&mut object.0, value);
-        object
+    pub(crate) fn float(&mut self, name: &str, value: f64) -> &mut Object {
+        push_float(self.name(name), value);
+        self
     }
 
     /// JSON text, as it is.
-    pub(crate) fn raw(self, name: &str, json: &str) -> Object {
-        let mut object = self.name(name);
-        object.0.push_str(json);
-        object
-    }
-
-    pub(crate) fn list(self, name: &str, items: &mut dyn Iterator<Item = String>) -> Object {
-        self.raw(name, &list(items))
+    pub(crate) fn raw(&mut self, name: &str, json: &str) -> &mut Object {
+        self.name(name).push_str(json);
+        self
     }
 
     /// What there is, to be gone on with.
-    pub(crate) fn open(self) -> String {
-        self.0
+    pub(crate) fn open(&mut self) -> String {
+        std::mem::take(&mut self.0)
     }
 
-    pub(crate) fn end(mut self) -> String {
+    pub(crate) fn end(&mut self) -> String {
         self.0.push('}');
-        self.0
+        self.open()
     }
 }
 
-/// An array of JSON texts.
-pub(crate) fn list(items: &mut dyn Iterator<Item = String>) -> String {
-    let mut out = "[".to_owned();
-    for item in items {
-        if out.len() > 1 {
-            out.push(',');
-        }
-        out.push_str(&item);
+/// An array in the making.
+pub(crate) struct List(String);
+
+impl List {
+    pub(crate) fn new() -> List {
+        List("[".to_owned())
     }
-    out.push(']');
-    out
+
+    fn next(&mut self) -> &mut String {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        &mut self.0
+    }
+
+    pub(crate) fn text(&mut self, value: &str) -> &mut List {
+        push_text(self.next(), value);
+        self
+    }
+
+    pub(crate) fn number(&mut self, value: i64) -> &mut List {
+        push_number(self.next(), value);
+        self
+    }
+
+    /// JSON text, as it is.
+    pub(crate) fn raw(&mut self, json: &str) -> &mut List {
+        self.next().push_str(json);
+        self
+    }
+
+    pub(crate) fn end(&mut self) -> String {
+        self.0.push(']');
+        std::mem::take(&mut self.0)
+    }
 }
 
 #[cfg(test)]
@@ -575,19 +624,28 @@ mod tests {
     #[test]
     fn members_are_found_whatever_is_around_them() {
         let text = " { \"x\" : [ {\"a\":9} ] , \"\\u0061\":1 ,\"b\" : \"}\" } ";
-        assert_eq!(fields(text, ["a", "b", "c"]), Ok([Some("1"), Some("\"}\""), None]));
-        assert_eq!(fields("{}", ["a"]), Ok([None]));
-        assert_eq!(fields("{\"a\":1,\"\\u0061\":2}", ["a"]), Err("a"), "twice");
-        assert_eq!(fields("[1]", ["a"]), Err(NO_OBJECT));
-        let mut all = Vec::new();
-        items(" [ 1 , [2,3] ,\"]\"] ", &mut |item| {
-            all.push(item.to_owned());
-            Ok(())
-        })
-        .unwrap();
+        let mut members = Members::of(text);
+        assert_eq!((members.raw("a"), members.raw("b"), members.raw("c")), (Some("1"), Some("\"}\""), None));
+        assert_eq!(members.end(()), Ok(()), "nobody needs c");
+        let wrong = |text, name| {
+            let mut members = Members::of(text);
+            let value = members.need::<u64>(name);
+            members.end(value)
+        };
+        assert_eq!(wrong("{\"a\":1}", "a"), Ok(1));
+        assert_eq!(wrong("{\"a\":\"\"}", "a"), Err("a"));
+        assert_eq!(wrong("{}", "a"), Err("a"));
+        assert_eq!(wrong("{\"a\":1,\"\\u0061\":2}", "a"), Err("a"), "twice");
+        assert_eq!(wrong("[1]", "a"), Err(NO_OBJECT));
+        let all: Vec<_> = array(" [ 1 , [2,3] ,\"]\"] ").unwrap().into_iter().map(|(_, item)| item).collect();
         assert_eq!(all, ["1", "[2,3]", "\"]\""]);
+        assert_eq!(array("{}"), None);
         assert_eq!(Vec::<u64>::of("[]"), Some(vec![]));
         assert_eq!(Vec::<u64>::of("[1,\"2\"]"), None);
+        assert_eq!(
+            sorted("{\"b\":1,\"a\":2,\"b\":3}"),
+            Some(vec![(Cow::Borrowed("a"), "2"), (Cow::Borrowed("b"), "3")])
+        );
     }
 
     #[test]
@@ -602,7 +660,9 @@ mod tests {
     fn texts_are_written_as_serde_writes_them() {
         for sample in (0..0x300_u32).filter_map(char::from_u32).chain(['🐟', '\u{2028}']) {
             let sample = format!("a{sample}b{sample}");
-            assert_eq!(text(&sample), serde_json::to_string(&sample).unwrap());
+            let mut out = String::new();
+            push_text(&mut out, &sample);
+            assert_eq!(out, serde_json::to_string(&sample).unwrap());
         }
         for number in [0, 7, -7, 10, 1 << 53, i64::MAX, i64::MIN] {
             let mut out = String::new();

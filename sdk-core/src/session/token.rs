@@ -2,7 +2,8 @@
 
 use super::backoff;
 use crate::io::{HttpId, TokenId};
-use crate::protocol::{is_player_id, json};
+use crate::protocol::is_player_id;
+use crate::protocol::json::Members;
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 /// A token is used up to this long before its end.
@@ -119,14 +120,14 @@ impl Tokens {
 fn claims(token: &str) -> Option<Claims> {
     let body = token.split('.').nth(1)?;
     let bytes = Base64UrlUnpadded::decode_vec(body).ok()?;
-    let text = json::whole_bytes(&bytes)?;
-    let [sub, user_id, iat, exp] = json::fields(text, ["sub", "userId", "iat", "exp"]).ok()?;
-    Some(Claims {
-        sub: json::maybe(sub, "sub").ok()?,
-        user_id: json::maybe(user_id, "userId").ok()?,
-        iat: json::maybe(iat, "iat").ok()?,
-        exp: json::maybe(exp, "exp").ok()?,
-    })
+    let mut members = Members::of(std::str::from_utf8(&bytes).ok()?);
+    let claims = Claims {
+        sub: members.maybe("sub"),
+        user_id: members.maybe("userId"),
+        iat: members.maybe("iat"),
+        exp: members.maybe("exp"),
+    };
+    members.end(claims).ok()
 }
 
 #[cfg(test)]

@@ -5,13 +5,20 @@ use super::{
     Accepted, AuthFailed, Authenticated, BetAcknowledged, BetSettled, Connected, ErrorReply, FlagsChanged,
     GameJoined, Lease, PlayerMoved, Pong, Reconnect, RoomState,
 };
-use crate::protocol::json::{Json, Object, Value, Wrong, fields, maybe, need, or};
+use crate::protocol::json::{Json, Members, Object, Value, Wrong};
 use crate::protocol::limits;
 
 /// A type that a client reads.
 pub(crate) trait Read: Sized {
+    /// Of the members of a payload, whatever they are worth.
+    fn of(members: &mut Members<'_>) -> Self;
+
     /// Of a payload. `Err`: the member that is missing or wrong.
-    fn read(text: &str) -> Result<Self, Wrong>;
+    fn read(text: &str) -> Result<Self, Wrong> {
+        let mut members = Members::of(text);
+        let read = Self::of(&mut members);
+        members.end(read)
+    }
 }
 
 /// [`NewOffer`](super::NewOffer), with what the campaign added as text.
@@ -30,7 +37,8 @@ pub(crate) struct Offered {
 impl Offered {
     /// For the disk.
     pub(crate) fn write(&self) -> String {
-        let object = Object::new()
+        let mut object = Object::new();
+        object
             .text("offerId", &self.offer_id)
             .text("campaignId", &self.campaign_id)
             .text("title", &self.title)
@@ -38,10 +46,10 @@ impl Offered {
             .number("expiresIn", self.expires_in)
             .number("expiresAt", self.expires_at)
             .text("imageUrl", &self.image_url);
-        match &self.data {
-            Some(Json(data)) => object.raw("data", data).end(),
-            None => object.end(),
+        if let Some(Json(data)) = &self.data {
+            object.raw("data", data);
         }
+        object.end()
     }
 }
 
@@ -65,9 +73,8 @@ pub(crate) struct Relayed {
 macro_rules! read {
     ($($type:ident { $($field:ident $name:literal $how:ident $(($default:expr))?,)* })*) => {
         $(impl Read for $type {
-            fn read(text: &str) -> Result<Self, Wrong> {
-                let [$($field),*] = fields(text, [$($name),*])?;
-                Ok($type { $($field: $how($field, $name $(, $default)?)?,)* })
+            fn of(members: &mut Members<'_>) -> Self {
+                $type { $($field: members.$how($name $(, $default)?),)* }
             }
         })*
     };

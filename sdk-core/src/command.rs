@@ -249,7 +249,8 @@ fn object(text: &str, message: &'static str) -> Result<(), Error> {
 fn flat(text: &str, message: &'static str, max: usize) -> Result<(), Error> {
     object(text, message)?;
     let members = crate::protocol::json::object(text).filter(|members| members.len() <= max);
-    let scalar = |(name, value): &crate::protocol::json::Part<'_>| is_name(name) && !value.starts_with(['{', '[']);
+    let scalar =
+        |(name, value): &crate::protocol::json::Part<'_>| is_name(name) && !value.starts_with(['{', '[']);
     match members {
         Some(members) if members.iter().all(scalar) => Ok(()),
         _ => Err(Error::InvalidArgument(message)),

@@ -109,7 +109,8 @@ impl Page {
 
     fn restore_event(&mut self, event: &str) -> Option<()> {
         let mut members = Members::of(event);
-        let (id, name, timestamp) = (members.need("eventId"), members.need::<String>("name"), members.need("timestamp"));
+        let (id, name, timestamp) =
+            (members.need("eventId"), members.need::<String>("name"), members.need("timestamp"));
         let props = members.raw("props").filter(|props| *props != "null").unwrap_or("");
         members.end(()).ok()?;
         self.add(&encode_event(id, &name, timestamp, props).ok()?);

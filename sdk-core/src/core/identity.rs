@@ -367,7 +367,8 @@ impl Core {
     /// The record names the pages, so it goes before them.
     fn save_player(&mut self) {
         self.store.player_dirty = false;
-        let (mut held, mut claimed, mut seen, mut bets) = (List::new(), List::new(), List::new(), List::new());
+        let (mut held, mut claimed, mut seen, mut bets) =
+            (List::new(), List::new(), List::new(), List::new());
         for Held { offer, claimed: is_claimed, .. } in &self.ledger.held {
             held.raw(&offer.write());
             if *is_claimed {

@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::snapshot::{Body, Entry, Flags, Source, Value};
 use crate::event::Reason;
-use crate::protocol::limits::{MAX_FLAGS_BYTES, MAX_JSON_DEPTH};
 use crate::protocol::json::{self, Members};
+use crate::protocol::limits::{MAX_FLAGS_BYTES, MAX_JSON_DEPTH};
 use crate::protocol::{depth_exceeds, is_name};
 
 /// Why a body is no `/flags` answer.
@@ -81,7 +81,9 @@ impl Flags {
         if flags.is_none() {
             members.refuse("flags");
         }
-        let flags = members.end(flags.unwrap_or_default()).map_err(|wrong| DecodeError::WrongForm(wrong.to_owned()))?;
+        let flags = members
+            .end(flags.unwrap_or_default())
+            .map_err(|wrong| DecodeError::WrongForm(wrong.to_owned()))?;
         // Empty is the version of the compiled defaults; a long or unprintable one would have to travel in a URL.
         if !is_name(&version) {
             let what = "version must be 1 to 128 bytes without control characters";

@@ -154,7 +154,9 @@ impl<'a> Envelope<'a> {
         let envelope = Envelope {
             channel: Channel::parse(&members.need::<Cow<'a, str>>("channel")),
             kind: members.need("type"),
-            payload: Cow::Borrowed(members.raw("payload").filter(|payload| *payload != "null").unwrap_or("{}")),
+            payload: Cow::Borrowed(
+                members.raw("payload").filter(|payload| *payload != "null").unwrap_or("{}"),
+            ),
             timestamp: members.maybe("timestamp").unwrap_or(0),
             id: members.maybe("id"),
             re: members.maybe("re"),

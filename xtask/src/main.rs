@@ -4,6 +4,7 @@
 
 mod cocos;
 mod ctest;
+mod demo;
 mod fuzz;
 mod header;
 mod npm;
@@ -51,6 +52,8 @@ enum Chore {
     Size,
     /// Build the npm package, or test it in Node.js and Chromium
     Npm(npm::Arguments),
+    /// Play the Telegram Mini App on this machine: server, page, and what an operator would set up
+    Demo(demo::Arguments),
     /// Install the tools that `test` needs, each at the version that is known to work
     Setup,
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Chore::Package(arguments) => package::run(&arguments),
         Chore::Size => npm::size(),
         Chore::Npm(arguments) => npm::run(&arguments),
+        Chore::Demo(arguments) => demo::run(&arguments),
         Chore::Setup => setup::run(),
     };
     match result {

@@ -1,0 +1,19 @@
+// DEVELOPMENT ONLY. Vite's development server signs an `initData` for the page's mock of Telegram. It is no part of what is built.
+
+import type { Plugin } from 'vite';
+import { signInitData } from './init-data.ts';
+
+export function telegramMock(botToken: string | undefined): Plugin {
+  return {
+    name: 'telegram-mock',
+    apply: 'serve',
+    configureServer(server) {
+      server.middlewares.use('/dev/init-data', (request, response) => {
+        const player = Number(new URL(request.url ?? '', 'http://here').searchParams.get('player') ?? 1);
+        const ok = botToken !== undefined && Number.isSafeInteger(player) && player > 0;
+        response.writeHead(ok ? 200 : 404, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
+        response.end(ok ? signInitData(botToken, player) : 'no DEMO_BOT_TOKEN, or no such player');
+      });
+    },
+  };
+}

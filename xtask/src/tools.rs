@@ -11,6 +11,8 @@ pub(crate) enum Tool {
     Clippy,
     /// The target `wasm32-unknown-unknown`
     Wasm,
+    /// The source of the standard library, which is built for size with the npm package's module
+    RustSrc,
     CargoDeny,
     CargoAudit,
     /// Python 3, which generates the vectors, with venv, in which schemathesis is installed
@@ -30,10 +32,11 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 12] = [
+    pub(crate) const ALL: [Tool; 13] = [
         Tool::Rustfmt,
         Tool::Clippy,
         Tool::Wasm,
+        Tool::RustSrc,
         Tool::CargoDeny,
         Tool::CargoAudit,
         Tool::Python,
@@ -65,11 +68,8 @@ impl Tool {
                     .filter(|version| is_new_enough(version))
             }
             // The compiler is asked, not rustup, which a distribution's Rust does not come with.
-            Tool::Wasm => {
-                let sysroot = first_line(&CommandLine::new("rustc").args(["--print", "sysroot"]))?;
-                let library = std::path::Path::new(&sysroot).join("lib/rustlib").join(WASM).join("lib");
-                library.is_dir().then(|| WASM.to_owned())
-            }
+            Tool::Wasm => in_toolchain(&format!("{WASM}/lib"), WASM),
+            Tool::RustSrc => in_toolchain("src/rust/library/std", "rust-src"),
         }
     }
 
@@ -82,6 +82,7 @@ impl Tool {
             Tool::Rustfmt
             | Tool::Clippy
             | Tool::Wasm
+            | Tool::RustSrc
             | Tool::Python
             | Tool::Cmake
             | Tool::Valgrind
@@ -98,6 +99,7 @@ impl Tool {
             Tool::Rustfmt => rustup.args(["component", "add", "rustfmt"]),
             Tool::Clippy => rustup.args(["component", "add", "clippy"]),
             Tool::Wasm => rustup.args(["target", "add", WASM]),
+            Tool::RustSrc => rustup.args(["component", "add", "rust-src"]),
             Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3", "python3-venv"]),
             Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
                 CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
@@ -121,6 +123,7 @@ impl fmt::Display for Tool {
             Tool::Rustfmt => "rustfmt",
             Tool::Clippy => "clippy",
             Tool::Wasm => "wasm",
+            Tool::RustSrc => "rust-src",
             Tool::CargoDeny => "cargo-deny",
             Tool::CargoAudit => "cargo-audit",
             Tool::Python => "python",
@@ -140,6 +143,12 @@ const WASM: &str = "wasm32-unknown-unknown";
 fn is_new_enough(version: &str) -> bool {
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     major.is_some_and(|major| major >= 20)
+}
+
+/// `name`, where the toolchain has this folder.
+fn in_toolchain(folder: &str, name: &str) -> Option<String> {
+    let sysroot = first_line(&CommandLine::new("rustc").args(["--print", "sysroot"]))?;
+    std::path::Path::new(&sysroot).join("lib/rustlib").join(folder).is_dir().then(|| name.to_owned())
 }
 
 fn first_line(command: &CommandLine) -> Option<String> {

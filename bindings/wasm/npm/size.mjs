@@ -115,5 +115,7 @@ function functions(bytes) {
     }
     at = end;
   }
-  return sizes.map((size, index) => ({ size, name: names.get(imported + index) ?? '' }));
+  // Each crate's name comes with its hash.
+  const name = (index) => names.get(imported + index)?.replace(/\[[0-9a-f]+\]/g, '') ?? '';
+  return sizes.map((size, index) => ({ size, name: name(index) }));
 }

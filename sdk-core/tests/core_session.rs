@@ -192,6 +192,19 @@ fn background_closes_after_its_grace_and_foreground_is_back_at_once() {
 }
 
 #[test]
+fn a_second_word_on_the_background_sends_what_came_since_the_first() {
+    let mut world = World::online(config());
+    world.lifecycle(Lifecycle::Background);
+    world.command(Command::Track { name: "in_the_grace".into(), props: "{}".into() });
+    assert_eq!(world.sent_of("events").len(), 0);
+    world.lifecycle(Lifecycle::Background);
+    let batch = world.sent_of("events").remove(0);
+    assert_eq!(batch["payload"]["events"][0]["name"], "in_the_grace");
+    world.pass(15_000);
+    assert_eq!(world.closed, [1000], "the grace counts from the first");
+}
+
+#[test]
 fn foreground_probes_a_socket_that_may_live_and_replaces_one_that_cannot() {
     let mut world = World::online(config());
     world.lifecycle(Lifecycle::Background);

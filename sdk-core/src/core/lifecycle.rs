@@ -62,11 +62,12 @@ impl Core {
     }
 
     fn on_background(&mut self) {
+        // Said twice, what came since is said and kept, too: hidden first and then frozen, a page may never run again.
+        self.flush_now();
+        self.save_all();
         if std::mem::replace(&mut self.link.background, true) {
             return;
         }
-        self.flush_now();
-        self.save_all();
         if self.link.socket().is_some() {
             self.timers.set(Timer::Grace, Some(self.clock.t() + BACKGROUND_GRACE_MS));
         } else {

@@ -24,4 +24,24 @@ window.start = async (options) => {
   for (const kind of ['stateChanged', 'flagsChanged']) client.on(kind, (event) => told.push(event));
   return (window.client = client);
 };
+/** A client of a player; its provider asks the real server. */
+window.play = (url, playerId, options = {}) => {
+  const token = async () => {
+    const response = await fetch(`${url}/auth/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ playerId }),
+    });
+    return (await response.json()).token;
+  };
+  return window.start({ url, token, ...options });
+};
+window.reaches = async (state) => {
+  const { client } = window;
+  while (client.state !== state) {
+    await new Promise((resolve) => {
+      const stop = client.on('stateChanged', () => (stop(), resolve()));
+    });
+  }
+};
 window.ready = true;

@@ -1,11 +1,12 @@
 // A real castline-server for the tests, on free ports, and what an operator does with it.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 const PROGRAM = process.env.CASTLINE_SERVER ?? new URL('../../../../target/debug/castline-server', import.meta.url).pathname;
 
@@ -52,6 +53,11 @@ export async function startServer({ port = 0, env = {} } = {}) {
     },
     offer: (id, more = {}) => operate('PUT', `/admin/offers/${id}`, { title: 'Starter pack', discount: 60, expiresInSeconds: 3600, ...more }),
     flag: (name, value) => operate('PUT', `/admin/flags/${name}`, { variants: { control: value }, defaultVariant: 'control' }),
+    /** The names of a player's analytics events, as they lie in the database. */
+    events: async (player) => {
+      const read = 'import json, sqlite3, sys; print(json.dumps([name for (name,) in sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute("SELECT name FROM analytics_events WHERE user_id = ? ORDER BY happened_at", [sys.argv[2]])]))';
+      return JSON.parse((await promisify(execFile)('python3', ['-c', read, join(data, 'castline.db'), player])).stdout);
+    },
     stop: async () => {
       child.kill('SIGTERM');
       await exited;

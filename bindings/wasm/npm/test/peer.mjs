@@ -1,0 +1,104 @@
+// A server that a test has in its hands: it says what the protocol says of a server, lives in the test's time, and notes what it hears.
+
+import { createServer } from 'node:http';
+import { WebSocketServer } from 'ws';
+
+/** As the real one's. */
+const HEARTBEAT_MS = 30_000;
+const DEAD_AFTER_MS = 45_000;
+
+export class Peer {
+  static async start() {
+    const peer = new Peer();
+    await new Promise((resolve) => peer.http.listen(0, '127.0.0.1', resolve));
+    peer.url = `http://127.0.0.1:${peer.http.address().port}`;
+    return peer;
+  }
+
+  constructor() {
+    this.now = 0;
+    this.sockets = [];
+    /** Analytics events by their ids, by socket or HTTP: said twice they count once. */
+    this.known = new Map();
+    this.http = createServer((request, response) => void this.answer(request, response));
+    new WebSocketServer({ server: this.http }).on('connection', (ws) => this.meet(ws));
+  }
+
+  meet(ws) {
+    const socket = { ws, open: true, code: undefined, heard: this.now, types: [], sent: 0, received: 0 };
+    socket.closed = new Promise((resolve) =>
+      ws.on('close', (code) => {
+        Object.assign(socket, { open: false, code });
+        resolve(code);
+      }),
+    );
+    this.sockets.push(socket);
+    ws.on('error', () => {});
+    ws.on('message', (data) => {
+      socket.received++;
+      socket.heard = this.now;
+      const { channel, type, payload, id } = JSON.parse(data);
+      socket.types.push(type);
+      const reply = (kind, body) => this.say(socket, channel, kind, body, { re: id });
+      if (type === 'authenticate') {
+        const numbers = { heartbeatMs: HEARTBEAT_MS, deadAfterMs: DEAD_AFTER_MS, idleTimeoutMs: 300_000, maxMessageBytes: 16_384 };
+        this.say(socket, 'system', 'connected', { connectionId: 'c', serverTime: Date.now(), ...numbers });
+        this.say(socket, 'system', 'authenticated', { userId: 'p', sessionId: 's', resumed: this.sockets.length > 1, flagsVersion: '' });
+      } else if (type === 'ping') reply('pong', { serverTime: Date.now() });
+      else if (type === 'events') {
+        reply('accepted', this.take(payload));
+      } else if (type === 'ready_for_offer') reply('lease', { pending: 0 });
+    });
+  }
+
+  take({ events }) {
+    const before = this.known.size;
+    for (const { eventId, name } of events) this.known.set(eventId, name);
+    const count = this.known.size - before;
+    return { count, duplicates: events.length - count, rejected: [] };
+  }
+
+  get events() {
+    return [...this.known.values()];
+  }
+
+  say(socket, channel, type, payload, more = {}) {
+    socket.sent++;
+    socket.ws.send(JSON.stringify({ channel, type, payload, timestamp: Date.now(), ...more }));
+  }
+
+  /** Flags that never change, and the way for a page's last words. */
+  async answer(request, response) {
+    let body = '';
+    for await (const part of request) body += part;
+    const headers = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization, content-type' };
+    if (request.url === '/events' && request.method === 'POST') {
+      return response.writeHead(200, headers).end(JSON.stringify(this.take(JSON.parse(body))));
+    }
+    response.writeHead(request.method === 'OPTIONS' ? 204 : 404, headers).end();
+  }
+
+  /** Time goes by here, too: a silent client is asked by a frame of the socket's own, and given up if it stays silent. */
+  async advance(ms) {
+    this.now += ms;
+    for (const socket of this.sockets.filter(({ open }) => open)) {
+      const silence = this.now - socket.heard;
+      if (silence >= DEAD_AFTER_MS) {
+        socket.ws.terminate();
+        await socket.closed;
+      } else if (silence >= 1.25 * HEARTBEAT_MS) {
+        // The browser answers it without the page.
+        await new Promise((resolve) => {
+          socket.ws.once('pong', resolve).once('close', resolve);
+          socket.ws.ping();
+        });
+        if (socket.open) socket.heard = this.now;
+      }
+    }
+  }
+
+  stop() {
+    for (const { ws } of this.sockets) ws.terminate();
+    return new Promise((resolve) => (this.http.close(resolve), this.http.closeAllConnections()));
+  }
+}

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::event::FlagUpdates;
 use crate::protocol::is_player_id;
 use crate::protocol::messages::SdkInfo;
+use crate::text::join;
 
 /// What the core is made with. Make it with [`Config::new`], set fields, and [`Config::check`] it.
 #[derive(Clone)]
@@ -94,7 +95,7 @@ impl Config {
     pub(crate) fn socket_url(&self) -> String {
         let base = self.base_url();
         // "http" → "ws", "https" → "wss".
-        format!("ws{}/ws", &base["http".len()..])
+        join(&["ws", base.strip_prefix("http").unwrap_or(base), "/ws"])
     }
 
     /// The address that paths are put behind.

@@ -6,6 +6,7 @@
 use crate::command::Command;
 use crate::event::{Event, Lifecycle};
 use crate::flags::Flags;
+use crate::text::{join, number, push_hex};
 
 /// A moment on both clocks, in milliseconds.
 ///
@@ -49,20 +50,22 @@ impl StoreKey {
     pub fn file_name(&self) -> String {
         match self {
             StoreKey::Boot => "boot".to_owned(),
-            StoreKey::Player(player) => format!("player-{}", escape(player)),
-            StoreKey::Events(player, page) => format!("events-{}-{page}", escape(player)),
+            StoreKey::Player(player) => join(&["player-", &escape(player)]),
+            StoreKey::Events(player, page) => {
+                join(&["events-", &escape(player), "-", &number(u64::from(*page))])
+            }
         }
     }
 }
 
 fn escape(player: &str) -> String {
-    use std::fmt::Write;
     let mut out = String::with_capacity(player.len());
     for byte in player.bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
             out.push(char::from(byte));
         } else {
-            let _ = write!(out, "_{byte:02x}");
+            out.push('_');
+            push_hex(&mut out, byte.into(), 2);
         }
     }
     out

@@ -26,6 +26,7 @@ pub mod protocol;
 mod rng;
 mod rooms;
 mod session;
+mod text;
 
 pub use command::{Command, Secret};
 pub use config::Config;

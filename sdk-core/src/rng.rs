@@ -1,5 +1,7 @@
 //! The core's only source of randomness: a seeded SplitMix64 (Steele, Lea, Flood 2014), so that a seed replays a history.
 
+use crate::text::push_hex;
+
 /// A small generator for jitter and ids; not for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
@@ -29,6 +31,9 @@ impl Rng {
 
     /// 128 random bits as 32 hex digits.
     pub(crate) fn id(&mut self) -> String {
-        format!("{:016x}{:016x}", self.next(), self.next())
+        let mut id = String::new();
+        push_hex(&mut id, self.next(), 16);
+        push_hex(&mut id, self.next(), 16);
+        id
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::protocol::json::{self, Members, Object, Value};
 use crate::protocol::limits::{MAX_ANALYTICS_EVENT_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+use crate::text::join;
 
 /// A page is closed to events this much younger than its first, so that all of a page grows old together.
 const MAX_SPAN_MS: i64 = 3_600_000;
@@ -37,7 +38,7 @@ fn beginning(flags: &Variants) -> String {
     for (flag, variant) in flags {
         object.text(flag, variant);
     }
-    ["{\"flags\":", &object.end(), ",\"events\":["].concat()
+    join(&["{\"flags\":", &object.end(), ",\"events\":["])
 }
 
 /// Up to 50 events that were made under the same flags.
@@ -91,7 +92,7 @@ impl Page {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut members = Members::of(text);
         let (flags, events) = (members.raw("flags"), members.raw("events"));
-        members.end(()).ok()?;
+        members.end().ok()?;
         let mut variants = Vec::new();
         for (flag, variant) in json::sorted(flags.unwrap_or("{}"))? {
             variants.push((flag.into_owned(), String::of(variant)?));
@@ -112,7 +113,7 @@ impl Page {
         let (id, name, timestamp) =
             (members.need("eventId"), members.need::<String>("name"), members.need("timestamp"));
         let props = members.raw("props").filter(|props| *props != "null").unwrap_or("");
-        members.end(()).ok()?;
+        members.end().ok()?;
         self.add(&encode_event(id, &name, timestamp, props).ok()?);
         self.note(&name, props);
         self.first = self.first.min(timestamp);
@@ -168,6 +169,6 @@ impl Page {
     }
 
     pub(super) fn payload(&self) -> String {
-        [&self.text, END].concat()
+        join(&[&self.text, END])
     }
 }

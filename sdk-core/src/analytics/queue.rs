@@ -6,6 +6,7 @@ use super::page::{DROPPED, Page, Variants, encode_event};
 use crate::error::Error;
 use crate::protocol::json::Object;
 use crate::protocol::limits::{MAX_ANALYTICS_AGE_MS, MAX_ANALYTICS_BYTES, MAX_BATCH_BYTES};
+use crate::text::join;
 
 /// Each page is a file, whatever its size.
 const MAX_PAGES: usize = 256;
@@ -42,7 +43,7 @@ impl Queue {
         Queue::default()
     }
 
-    /// Adds an event. What was dropped before is told in a `$dropped` event of its own, whose id is derived from this one's.
+    /// Adds an event, urgent if it should go at once. What was dropped before is told in a `$dropped` event of its own, whose id is derived from this one's.
     ///
     /// # Errors
     /// [`Error::TooLarge`]: above 2,048 bytes; [`Error::InvalidArgument`]: `props` is no JSON object. Nothing was added.
@@ -53,32 +54,9 @@ impl Queue {
         timestamp: i64,
         props: &str,
         flags: &Variants,
-    ) -> Result<(), Error> {
-        self.add(event_id, name, timestamp, props, flags, false)
-    }
-
-    /// The same for an event that is sent at once.
-    pub(crate) fn push_urgent(
-        &mut self,
-        event_id: String,
-        name: &str,
-        timestamp: i64,
-        props: &str,
-        flags: &Variants,
-    ) -> Result<(), Error> {
-        self.add(event_id, name, timestamp, props, flags, true)
-    }
-
-    fn add(
-        &mut self,
-        event_id: String,
-        name: &str,
-        timestamp: i64,
-        props: &str,
-        flags: &Variants,
         urgent: bool,
     ) -> Result<(), Error> {
-        let report_id = (self.untold_server > 0).then(|| [&event_id, "-d"].concat());
+        let report_id = (self.untold_server > 0).then(|| join(&[&event_id, "-d"]));
         let text = encode_event(event_id, name, timestamp, props)?;
         self.append(&text, name, props, timestamp, flags, urgent)?;
         if let Some(id) = report_id {

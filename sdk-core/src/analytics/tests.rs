@@ -14,14 +14,14 @@ fn flags(variant: &str) -> Vec<(String, String)> {
 }
 
 fn push(queue: &mut Queue, id: &str) {
-    queue.push(id.to_owned(), "spin", T, "{}", &flags("a")).unwrap();
+    queue.push(id.to_owned(), "spin", T, "{}", &flags("a"), false).unwrap();
 }
 
 /// An event of exactly this many bytes.
 fn push_sized(queue: &mut Queue, id: u64, bytes: usize) -> Result<(), Error> {
     let frame = format!(r#"{{"eventId":"{id:06}","name":"n","timestamp":{T},"props":{{"x":""}}}}"#).len();
     let props = format!(r#"{{"x":"{}"}}"#, "y".repeat(bytes - frame));
-    queue.push(format!("{id:06}"), "n", T, &props, &flags("a"))
+    queue.push(format!("{id:06}"), "n", T, &props, &flags("a"), false)
 }
 
 fn ids(payload: &str) -> Vec<String> {
@@ -55,8 +55,8 @@ fn restart(queue: &mut Queue) -> Queue {
 #[test]
 fn a_batch_is_what_the_protocol_says() {
     let mut queue = Queue::new();
-    queue.push("e1".to_owned(), "level \"1\"", T, r#"{"a": [1]}"#, &flags("a")).unwrap();
-    queue.push("e2".to_owned(), "spin", T + 1, "", &flags("a")).unwrap();
+    queue.push("e1".to_owned(), "level \"1\"", T, r#"{"a": [1]}"#, &flags("a"), false).unwrap();
+    queue.push("e2".to_owned(), "spin", T + 1, "", &flags("a"), false).unwrap();
     assert_eq!(
         queue.next_batch().unwrap().payload,
         format!(
@@ -125,11 +125,11 @@ fn an_event_holds_2_kib_to_the_byte() {
     push_sized(&mut queue, 1, MAX_ANALYTICS_EVENT_BYTES).unwrap();
     assert_eq!(push_sized(&mut queue, 2, MAX_ANALYTICS_EVENT_BYTES + 1), Err(Error::TooLarge));
     for props in ["[]", "1", "{", "{}x", "nul"] {
-        let result = queue.push("e".to_owned(), "n", T, props, &flags("a"));
+        let result = queue.push("e".to_owned(), "n", T, props, &flags("a"), false);
         assert!(matches!(result, Err(Error::InvalidArgument(_))), "{props}");
     }
     let huge = Vec::from([("f".to_owned(), "v".repeat(MAX_BATCH_BYTES))]);
-    assert_eq!(queue.push("e".to_owned(), "n", T, "{}", &huge), Err(Error::TooLarge));
+    assert_eq!(queue.push("e".to_owned(), "n", T, "{}", &huge, false), Err(Error::TooLarge));
     assert_eq!(drain(&mut queue).len(), 1, "what was refused left nothing behind");
 }
 
@@ -139,7 +139,7 @@ fn a_change_of_flags_or_an_hour_begins_a_page() {
     for (variant, timestamp) in
         [("a", T), ("a", T + 3_599_999), ("b", T), ("a", T), ("a", T + 3_600_000), ("a", T - 1)]
     {
-        queue.push("e".to_owned(), "n", timestamp, "{}", &flags(variant)).unwrap();
+        queue.push("e".to_owned(), "n", timestamp, "{}", &flags(variant), false).unwrap();
     }
     let sizes: Vec<_> = drain(&mut queue).iter().map(|batch| ids(&batch.payload).len()).collect();
     assert_eq!(sizes, [2, 1, 1, 1, 1]);
@@ -189,7 +189,7 @@ fn after_six_days_a_page_goes() {
     let mut queue = Queue::new();
     let age = MAX_ANALYTICS_AGE_MS as i64;
     for (id, timestamp) in [("a", T), ("b", T + 1), ("c", T + 7_200_000)] {
-        queue.push(id.to_owned(), "n", timestamp, "{}", &flags("a")).unwrap();
+        queue.push(id.to_owned(), "n", timestamp, "{}", &flags("a"), false).unwrap();
     }
     queue.expire(T + age);
     assert_eq!(queue.take_dropped(), 0);
@@ -226,7 +226,7 @@ fn an_urgent_event_asks_to_be_sent() {
     push(&mut queue, "a");
     assert!(!queue.urgent());
     let props = r#"{"offerId":"o1","outcome":"shown"}"#;
-    queue.push_urgent("b".to_owned(), "$offer_result", T, props, &flags("b")).unwrap();
+    queue.push("b".to_owned(), "$offer_result", T, props, &flags("b"), true).unwrap();
     assert!(queue.urgent());
     let first = queue.next_batch().unwrap();
     assert!(queue.urgent(), "it is on the second page");
@@ -370,7 +370,7 @@ fn a_range_that_is_nonsense_is_bounded() {
 fn small_pages_are_bounded_too() {
     let mut queue = Queue::new();
     for n in 0..300 {
-        queue.push(n.to_string(), "n", T, "{}", &flags(&n.to_string())).unwrap();
+        queue.push(n.to_string(), "n", T, "{}", &flags(&n.to_string()), false).unwrap();
     }
     assert_eq!(queue.dirty_pages().len(), 256);
     assert_eq!(queue.take_dropped(), 44);

@@ -1,13 +1,14 @@
 //! The analytics queue's way out: at break points, with a due ping, when full, on background; over HTTP where there is no socket.
 
 use crate::event::{Dropped, Event};
-use crate::io::{HttpFailure, HttpReply, LogLevel, Method};
+use crate::io::{HttpFailure, HttpReply, LogLevel};
 use crate::protocol::json::Object;
 use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{Accepted, Events, Message};
 use crate::protocol::{Code, json};
 use crate::session::link::Phase;
 use crate::session::requests::{Open, Owner};
+use crate::text::number;
 
 use super::{Core, Purpose};
 
@@ -42,13 +43,11 @@ impl Core {
         let wall = self.clock.wall();
         let flags = self.flags_applied.variants();
         self.analytics.expire(wall);
-        let pushed = if urgent {
-            self.analytics.push_urgent(id, name, wall, props, &flags)
-        } else {
-            self.analytics.push(id, name, wall, props, &flags)
-        };
-        if let Err(error) = pushed {
-            self.log(LogLevel::Warn, format!("the event {name} was not queued: {error}"));
+        if self.analytics.push(id, name, wall, props, &flags, urgent).is_err() {
+            self.log(
+                LogLevel::Warn,
+                &["not queued, for it is too large or its props are no JSON object: ", name],
+            );
         }
         self.report_dropped_analytics();
     }
@@ -92,14 +91,12 @@ impl Core {
         }
         let Some(bearer) = self.bearer().filter(|_| !self.store.player().is_empty()) else { return };
         let Some(batch) = self.analytics.next_batch() else { return };
-        let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
-        let url = format!("{}/events", self.config.base_url());
         // The sender's clock, which on the socket is the envelope's: the server corrects the events' times by it.
         let mut body = Object::new().number("timestamp", self.clock.wall()).open();
         body.push(',');
         body.push_str(&batch.payload[1..]);
         let purpose = Purpose::Events { page: batch.page };
-        self.http(purpose, Method::Post, url, headers, body, EVENTS_TIMEOUT_MS);
+        self.post(purpose, "/events", bearer, body, EVENTS_TIMEOUT_MS);
     }
 
     pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
@@ -124,7 +121,7 @@ impl Core {
         self.game_reported &= self.analytics.urgent();
         if !accepted.rejected.is_empty() {
             let count = accepted.rejected.len() as u64;
-            self.log(LogLevel::Warn, format!("the server rejected {count} analytics events"));
+            self.log(LogLevel::Warn, &["the server rejected ", &number(count), " analytics events"]);
             self.event(Event::Dropped { what: Dropped::Analytics, count });
         }
     }
@@ -133,7 +130,10 @@ impl Core {
     pub(super) fn on_page_failed(&mut self, page: u32, code: Code, retry_after: u64) {
         match code {
             Code::InvalidPayload | Code::MessageTooLarge => {
-                self.log(LogLevel::Error, format!("the server will never take an analytics batch: {code}"));
+                self.log(
+                    LogLevel::Error,
+                    &["the server will never take an analytics batch: ", code.as_str()],
+                );
                 let count = self.analytics.discard(page);
                 self.event(Event::Dropped { what: Dropped::Analytics, count });
             }

@@ -44,13 +44,13 @@ impl Core {
 
     pub(super) fn on_flags(&mut self, reply: Result<HttpReply<'_>, HttpFailure>) {
         let flags = match self.flag_fetch.on_reply(self.clock.t(), reply) {
-            FetchResult::New { flags, cache } => {
-                self.store.keep_flags(cache);
+            FetchResult::New { flags } => {
+                self.store.touch_boot();
                 flags
             }
             FetchResult::Unchanged { flags } => flags,
             FetchResult::Failed { stale, reason } => {
-                self.log(LogLevel::Warn, format!("flags: {reason}"));
+                self.log(LogLevel::Warn, &["flags: ", &reason]);
                 let Some(stale) = stale else { return };
                 stale
             }

@@ -3,8 +3,6 @@
 //! Everything lies under the player it was made for. Loading happens in three steps, each answered before anything else comes in:
 //! the boot record, the player's record, his analytics pages. A switch of player takes the last two steps again.
 
-use std::collections::VecDeque;
-
 use crate::analytics::Queue;
 use crate::event::Event;
 use crate::flags::fetch::CachedFlags;
@@ -21,68 +19,13 @@ use super::Core;
 /// Changes that nobody waits for are written together after this.
 const SAVE_DELAY_MS: u64 = 1_000;
 
-#[derive(Debug, Default)]
-struct BootRecord {
-    device: String,
-    player: String,
-    flags: Option<CachedFlags>,
-}
-
-#[derive(Debug, Default)]
-struct PlayerRecord {
-    held: Vec<Offered>,
-    /// Ids of held offers whose claim is not reported yet.
-    claimed: Vec<String>,
-    seen: Vec<Seen>,
-    /// Keys of bets without an answer.
-    bets: Vec<String>,
-    /// First and end of the analytics pages.
-    pages: Vec<u32>,
-}
-
-/// An offer's id and expiry.
-#[derive(Debug)]
-struct Seen(String, i64);
-
-impl Read for BootRecord {
-    fn of(members: &mut Members<'_>) -> Self {
-        BootRecord {
-            device: members.need("device"),
-            player: members.or("player", String::new()),
-            flags: members.maybe("flags"),
-        }
-    }
-}
-
-impl Read for PlayerRecord {
-    fn of(members: &mut Members<'_>) -> Self {
-        PlayerRecord {
-            held: members.or("held", Vec::new()),
-            claimed: members.or("claimed", Vec::new()),
-            seen: members.or("seen", Vec::new()),
-            bets: members.or("bets", Vec::new()),
-            pages: members.or("pages", Vec::new()),
-        }
-    }
-}
-
-impl Value<'_> for Seen {
-    fn of(raw: &str) -> Option<Self> {
-        match &*json::array(raw)? {
-            [(_, id), (_, expires_at)] => Some(Seen(String::of(id)?, i64::of(expires_at)?)),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What is waited for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     #[default]
     Boot,
     Player,
-    Pages {
-        left: usize,
-    },
+    Pages,
     Done,
 }
 
@@ -90,9 +33,10 @@ enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     stage: Stage,
+    /// Pages that are still to come.
+    pages_left: usize,
     device: String,
     player: String,
-    flags: Option<CachedFlags>,
     boot_dirty: bool,
     player_dirty: bool,
     /// Somebody waits for the record to be on the disk.
@@ -100,7 +44,7 @@ pub(super) struct Store {
     /// Events made before any login, on their way to the first player.
     guest: Option<Queue>,
     /// Held offers in each save of the player's record that is not confirmed yet.
-    saving: VecDeque<(StoreKey, Vec<String>)>,
+    saving: Vec<(StoreKey, Vec<String>)>,
     /// Held offers that are on the disk.
     safe: Vec<String>,
     /// Failed saves, which wait for the next occasion: retrying at once would only fill the log.
@@ -129,14 +73,20 @@ impl Store {
         self.urgent |= urgent;
     }
 
-    pub(super) fn keep_flags(&mut self, flags: CachedFlags) {
-        self.flags = Some(flags);
+    /// The flags to keep changed.
+    pub(super) fn touch_boot(&mut self) {
         self.boot_dirty = true;
     }
 
     pub(super) fn is_safe(&self, offer_id: &str) -> bool {
         self.safe.iter().any(|id| id == offer_id)
     }
+}
+
+/// A record's members; of what was never saved, none.
+fn saved(bytes: Option<&[u8]>) -> Members<'_> {
+    // What is no text is no JSON either.
+    Members::of(bytes.map_or("{}", |bytes| std::str::from_utf8(bytes).unwrap_or_default()))
 }
 
 impl Core {
@@ -163,8 +113,11 @@ impl Core {
     }
 
     fn on_boot_loaded(&mut self, bytes: Option<&[u8]>) {
-        let record = self.parse::<BootRecord>("boot", bytes);
-        self.store.device = record.device;
+        let mut record = saved(bytes);
+        self.store.device = record.or("device", String::new());
+        let last: String = record.or("player", String::new());
+        let flags: Option<CachedFlags> = record.maybe("flags");
+        self.check_saved("boot", record);
         if !is_player_id(&self.store.device) {
             self.store.device = self.rng.id();
             self.store.boot_dirty = true;
@@ -172,16 +125,14 @@ impl Core {
         if let Some(token) = self.config.token.take() {
             self.tokens.put(token, self.clock.t());
         }
-        let known = self.config.player_id.as_deref().or(self.tokens.player()).unwrap_or(&record.player);
-        let player = known.to_owned();
-        self.store.boot_dirty |= player != record.player;
-        if let Some(cached) = record.flags
+        let known = self.config.player_id.as_deref().or(self.tokens.player());
+        let player = known.unwrap_or(&last).to_owned();
+        self.store.boot_dirty |= player != last;
+        if let Some(cached) = flags
             && cached.player == player
+            && let Some(flags) = self.flag_fetch.restore(cached)
         {
-            self.store.flags = Some(cached.clone());
-            if let Some(flags) = self.flag_fetch.restore(cached) {
-                self.offer_flags(flags);
-            }
+            self.offer_flags(flags);
         }
         self.flag_fetch.start(self.clock.t());
         self.load_player(player);
@@ -200,35 +151,52 @@ impl Core {
     }
 
     fn on_player_loaded(&mut self, bytes: Option<&[u8]>) {
-        let record = self.parse::<PlayerRecord>("player", bytes);
+        let mut record = saved(bytes);
         let mut ledger = Ledger::default();
-        ledger.seen = record.seen.into_iter().map(|Seen(id, expires_at)| (id, expires_at)).collect();
-        for offer in record.held {
-            let claimed = record.claimed.contains(&offer.offer_id);
-            self.store.safe.push(offer.offer_id.clone());
-            ledger.held.push(Held { offer, surfaced_as: None, claimed });
+        for (_, offer) in record.list("seen") {
+            if let Some([(_, id), (_, expires_at)]) = json::array(offer).as_deref()
+                && let (Some(id), Some(expires_at)) = (String::of(id), i64::of(expires_at))
+            {
+                ledger.seen.push((id, expires_at));
+            }
+        }
+        for (_, offer) in record.list("held") {
+            if let Ok(offer) = Offered::read(offer) {
+                self.store.safe.push(offer.offer_id.clone());
+                ledger.held.push(Held { offer, surfaced_as: None, claimed: false });
+            }
+        }
+        for (_, id) in record.list("claimed") {
+            ledger.claim(&String::of(id).unwrap_or_default());
         }
         self.ledger = ledger;
-        // Bets of before the first login are this player's too.
-        self.bets.unanswered.splice(..0, record.bets);
-        let range = if let [first, end] = *record.pages { (first, end) } else { (0, 0) };
+        // Bets of before the first login are this player's too, and younger.
+        let mut bets: Vec<String> = record.or("bets", Vec::new());
+        bets.append(&mut self.bets.unanswered);
+        self.bets.unanswered = bets;
+        let range = match *record.list("pages") {
+            [(_, first), (_, end)] => (u32::of(first).unwrap_or(0), u32::of(end).unwrap_or(0)),
+            _ => (0, 0),
+        };
+        self.check_saved("player", record);
         let pages = self.analytics.restore_range(range);
-        let left = pages.len();
-        if left == 0 {
+        self.store.stage = Stage::Pages;
+        self.store.pages_left = pages.len();
+        if pages.is_empty() {
             return self.on_all_loaded();
         }
-        self.store.stage = Stage::Pages { left };
         for page in pages {
             self.out.push_back(Output::Load { key: StoreKey::Events(self.store.player.clone(), page) });
         }
     }
 
     fn on_page_loaded(&mut self, page: u32, bytes: Option<&[u8]>) {
-        let Stage::Pages { left } = &mut self.store.stage else { return };
-        *left -= 1;
-        let done = *left == 0;
+        if self.store.stage != Stage::Pages {
+            return;
+        }
+        self.store.pages_left -= 1;
         self.analytics.restore_page(page, bytes.unwrap_or_default());
-        if done {
+        if self.store.pages_left == 0 {
             self.on_all_loaded();
         }
     }
@@ -247,13 +215,10 @@ impl Core {
         }
     }
 
-    fn parse<T: Default + Read>(&mut self, what: &str, bytes: Option<&[u8]>) -> T {
-        let Some(bytes) = bytes else { return T::default() };
-        let read = json::whole_bytes(bytes).ok_or("it is no JSON").and_then(T::read);
-        read.unwrap_or_else(|wrong| {
-            self.log(LogLevel::Warn, ["the saved ", what, " record is not readable: ", wrong].concat());
-            T::default()
-        })
+    fn check_saved(&mut self, what: &str, record: Members<'_>) {
+        if let Err(wrong) = record.end() {
+            self.log(LogLevel::Warn, &["the saved ", what, " record is not readable: ", wrong]);
+        }
     }
 
     // ---- players ----
@@ -303,7 +268,6 @@ impl Core {
         self.bets = Bets::default();
         self.delivery.forget();
         self.analytics = Queue::new();
-        self.store.flags = None;
         self.store.boot_dirty = true;
         if self.flag_fetch.on_player(self.clock.t(), player) {
             self.offer_flags(crate::flags::Flags::defaults());
@@ -353,7 +317,7 @@ impl Core {
         if std::mem::take(&mut self.store.boot_dirty) {
             let mut record = Object::new();
             record.text("device", &self.store.device).text("player", &self.store.player);
-            if let Some(flags) = &self.store.flags {
+            if let Some(flags) = self.flag_fetch.kept() {
                 record.raw("flags", &flags.write());
             }
             self.save(StoreKey::Boot, record);
@@ -390,7 +354,7 @@ impl Core {
             .raw("bets", &bets.end())
             .raw("pages", &List::new().number(first.into()).number(end.into()).end());
         let key = StoreKey::Player(self.store.player.clone());
-        self.store.saving.push_back((key.clone(), self.ledger.held_ids()));
+        self.store.saving.push((key.clone(), self.ledger.held_ids()));
         self.save(key, record);
     }
 
@@ -413,12 +377,13 @@ impl Core {
         match key {
             StoreKey::Boot => self.store.retry_boot |= !ok,
             StoreKey::Player(_) => {
-                let at = self.store.saving.iter().position(|(saved, _)| saved == key);
-                let held = at.and_then(|at| self.store.saving.remove(at)).map(|(_, held)| held);
-                match held {
-                    Some(held) if ok => self.store.safe = held,
-                    Some(_) => self.store.retry_player = true,
-                    None => {}
+                if let Some(at) = self.store.saving.iter().position(|(saved, _)| saved == key) {
+                    let (_, held) = self.store.saving.remove(at);
+                    if ok {
+                        self.store.safe = held;
+                    } else {
+                        self.store.retry_player = true;
+                    }
                 }
             }
             StoreKey::Events(player, page) => {

@@ -11,6 +11,7 @@ use crate::session::delivery::{Arrival, Wait};
 use crate::session::link::Phase;
 use crate::session::requests::Open;
 use crate::session::timers::Timer;
+use crate::text::number;
 
 use super::Core;
 use super::outbound::Failure;
@@ -22,7 +23,9 @@ impl Core {
         }
         let envelope = match Envelope::decode(text) {
             Ok(envelope) => envelope,
-            Err(error) => return self.log(LogLevel::Warn, format!("ignored what the server sent: {error}")),
+            Err(error) => {
+                return self.log(LogLevel::Warn, &["ignored what the server sent: ", &error.text()]);
+            }
         };
         self.heartbeat.received(self.clock.t());
         match self.link.phase {
@@ -50,9 +53,9 @@ impl Core {
             (Channel::System, "reconnect") => self.on_reconnect(envelope),
             (Channel::System, "error") => {
                 let error = self.read::<ErrorReply>(envelope).unwrap_or_default();
-                self.log(LogLevel::Warn, format!("error in the handshake: {} {}", error.code, error.message));
+                self.log(LogLevel::Warn, &["error in the handshake: ", &error.code, " ", &error.message]);
             }
-            (_, kind) => self.log(LogLevel::Debug, format!("ignored {kind} before authenticated")),
+            (_, kind) => self.log(LogLevel::Debug, &["ignored ", kind, " before authenticated"]),
         }
     }
 
@@ -93,7 +96,7 @@ impl Core {
                 Arrival::Next => {}
                 Arrival::Duplicate => return,
                 Arrival::Hole => {
-                    self.log(LogLevel::Warn, format!("message {seq} came too early: one is missing"));
+                    self.log(LogLevel::Warn, &["message ", &number(seq), " came too early: one is missing"]);
                     return self.give_up_socket(Cause::Protocol);
                 }
             }
@@ -104,7 +107,7 @@ impl Core {
             if self.delivery.is_overfull() {
                 self.log(
                     LogLevel::Error,
-                    "the server sends on without acknowledgements; the game does not poll",
+                    &["the server sends on without acknowledgements; the game does not poll"],
                 );
                 self.give_up_socket(Cause::Protocol);
             }
@@ -156,7 +159,7 @@ impl Core {
             return;
         }
         let Some(open) = self.requests.take_reply(re) else {
-            return self.log(LogLevel::Debug, format!("{} answers nothing that is open", envelope.kind));
+            return self.log(LogLevel::Debug, &[&envelope.kind, " answers nothing that is open"]);
         };
         if envelope.channel == Channel::System && envelope.kind == "error" {
             self.on_error_reply(open, envelope);
@@ -190,6 +193,6 @@ impl Core {
     }
 
     fn wrong_form(&mut self, kind: &str, wrong: &str) {
-        self.log(LogLevel::Warn, ["ignored a ", kind, " of the wrong form: ", wrong].concat());
+        self.log(LogLevel::Warn, &["ignored a ", kind, " of the wrong form: ", wrong]);
     }
 }

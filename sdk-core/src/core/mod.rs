@@ -40,6 +40,7 @@ use crate::session::link::{Link, Phase};
 use crate::session::requests::Requests;
 use crate::session::timers::{Timer, Timers};
 use crate::session::token::Tokens;
+use crate::text::{join, number};
 
 use identity::Store;
 
@@ -278,8 +279,9 @@ impl Core {
         self.events_out
     }
 
-    fn log(&mut self, level: LogLevel, line: impl Into<String>) {
-        self.out.push_back(Output::Log { level, line: line.into() });
+    /// A line of these parts for the log.
+    fn log(&mut self, level: LogLevel, parts: &[&str]) {
+        self.out.push_back(Output::Log { level, line: join(parts) });
     }
 
     fn tell_state(&mut self) {
@@ -295,9 +297,11 @@ impl Core {
         self.told = (state, cause, code);
         self.told_retry = retry_at;
         let retry_in = retry_at.map_or(0, |at| at.saturating_sub(self.clock.t()).max(1));
+        let (was, is, why) = (previous.as_str(), state.as_str(), cause.as_str());
+        let (code_digits, wait) = (number(code.into()), number(retry_in));
         self.log(
             LogLevel::Info,
-            format!("{previous} → {state} ({cause}, code {code}, retry in {retry_in} ms)"),
+            &[was, " → ", is, " (", why, ", code ", &code_digits, ", retry in ", &wait, " ms)"],
         );
         self.event(Event::StateChanged { state, previous, cause, code, retry_in });
     }

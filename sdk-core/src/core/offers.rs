@@ -1,7 +1,7 @@
 //! Offers: what comes in is held, and surfaces in a break; breaks are asked for, claimed and answered.
 
 use crate::event::{Dropped, Event, Outcome, State};
-use crate::io::{HttpFailure, HttpReply, LogLevel, Method, SocketId};
+use crate::io::{HttpFailure, HttpReply, LogLevel, SocketId};
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, result_props};
 use crate::protocol::json::Object;
@@ -69,7 +69,7 @@ impl Core {
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
     pub(super) fn on_offer(&mut self, offer: Offered, claimed: bool) -> Wait {
         if !is_name(&offer.offer_id) {
-            self.log(LogLevel::Warn, "ignored an offer whose id is not 1 to 128 bytes");
+            self.log(LogLevel::Warn, &["ignored an offer whose id is not 1 to 128 bytes"]);
             return Wait::Done;
         }
         let known = self.ledger.held.iter().find(|h| h.offer.offer_id == offer.offer_id);
@@ -82,7 +82,7 @@ impl Core {
         }
         let id = offer.offer_id.clone();
         if let Some(dropped) = self.ledger.hold(offer, claimed) {
-            self.log(LogLevel::Warn, format!("32 offers wait for a break; {dropped} made room"));
+            self.log(LogLevel::Warn, &["32 offers wait for a break; ", &dropped, " made room"]);
             self.event(Event::Dropped { what: Dropped::Events, count: 1 });
         }
         self.store.touch_player(true);
@@ -221,9 +221,7 @@ impl Core {
         }
         let number = open.number;
         self.gate.no_claim();
-        let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
-        let url = format!("{}/offers/claim", self.config.base_url());
-        self.http(Purpose::Claim { number }, Method::Post, url, headers, claim.end(), CLAIM_TIMEOUT_MS);
+        self.post(Purpose::Claim { number }, "/offers/claim", bearer, claim.end(), CLAIM_TIMEOUT_MS);
     }
 
     pub(super) fn on_claim(&mut self, number: u64, reply: Result<HttpReply<'_>, HttpFailure>) {
@@ -235,7 +233,7 @@ impl Core {
         };
         let Some(answer) = answer else {
             // The break stays open: the socket may yet come back.
-            return self.log(LogLevel::Info, "the claim over HTTP failed");
+            return self.log(LogLevel::Info, &["the claim over HTTP failed"]);
         };
         if answer.offers.is_empty() {
             self.no_offer_for(number);

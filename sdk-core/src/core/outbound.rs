@@ -8,6 +8,7 @@ use crate::protocol::messages::{Accepted, Ack, Lease, Message, Ping};
 use crate::protocol::{Channel, Code, Envelope, json};
 use crate::session::requests::{Open, Owner};
 use crate::session::timers::Timer;
+use crate::text::{join, number};
 
 use super::{Core, Purpose};
 
@@ -33,6 +34,11 @@ impl Failure {
 fn refuses_token(reply: &HttpReply<'_>) -> bool {
     let says = |code: String| matches!(&*code, "INVALID_TOKEN" | "EXPIRED_TOKEN");
     reply.status == 401 && json::member(reply.body, "code").is_some_and(says)
+}
+
+/// A request's number as the envelope's `id`.
+fn wire_id(id: u64) -> String {
+    join(&["c", &number(id)])
 }
 
 impl Core {
@@ -62,13 +68,13 @@ impl Core {
         key: Option<&str>,
     ) -> bool {
         let mut envelope = Envelope::new(channel, kind, payload, self.clock.wall());
-        envelope.id = id.map(|id| format!("c{id}").into());
+        envelope.id = id.map(|id| wire_id(id).into());
         envelope.key = key.map(Into::into);
         envelope.ack = self.delivery.ack();
         let text = envelope.encode();
         if text.len() > self.max_message {
-            let (bytes, max) = (text.len(), self.max_message);
-            self.log(LogLevel::Warn, format!("{kind} is {bytes} bytes; the server reads {max}"));
+            let (bytes, max) = (number(text.len() as u64), number(self.max_message as u64));
+            self.log(LogLevel::Warn, &[kind, " is ", &bytes, " bytes; the server reads ", &max]);
             return false;
         }
         self.out.push_back(Output::SendText { socket, text });
@@ -87,7 +93,7 @@ impl Core {
         let Some(socket) = self.link.online() else { return };
         let id = self.requests.next_id();
         self.send_bare::<Ping>(socket, Some(id));
-        self.heartbeat.pinged(format!("c{id}"), self.clock.t(), probe);
+        self.heartbeat.pinged(wire_id(id), self.clock.t(), probe);
     }
 
     pub(super) fn send_ack(&mut self) {
@@ -205,6 +211,20 @@ impl Core {
 
     // ---- HTTP ----
 
+    /// A JSON body under the player's token.
+    pub(super) fn post(
+        &mut self,
+        purpose: Purpose,
+        path: &str,
+        bearer: String,
+        body: String,
+        timeout_ms: u32,
+    ) {
+        let url = join(&[self.config.base_url(), path]);
+        let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
+        self.http(purpose, Method::Post, url, headers, body, timeout_ms);
+    }
+
     pub(super) fn http(
         &mut self,
         purpose: Purpose,
@@ -244,6 +264,6 @@ impl Core {
     pub(super) fn bearer(&self) -> Option<String> {
         let token = self.tokens.usable(self.clock.t())?;
         let same_player = self.tokens.player().is_none_or(|player| player == self.store.player());
-        same_player.then(|| format!("Bearer {token}"))
+        same_player.then(|| join(&["Bearer ", token]))
     }
 }

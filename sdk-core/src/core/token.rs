@@ -6,6 +6,7 @@ use crate::protocol::{CloseCode, json};
 use crate::session::link::Halt;
 use crate::session::timers::Timer;
 use crate::session::token::Asked;
+use crate::text::join;
 
 use super::{Core, Purpose};
 
@@ -19,8 +20,8 @@ impl Core {
             return;
         }
         if let Some(init_data) = self.config.telegram_init_data.clone() {
-            let headers = vec![("authorization", format!("tma {init_data}"))];
-            let url = format!("{}/auth/telegram", self.config.base_url());
+            let headers = vec![("authorization", join(&["tma ", &init_data]))];
+            let url = join(&[self.config.base_url(), "/auth/telegram"]);
             let http =
                 self.http(Purpose::Telegram, Method::Post, url, headers, String::new(), TELEGRAM_TIMEOUT_MS);
             self.tokens.ask(Asked::Telegram(http));
@@ -38,7 +39,10 @@ impl Core {
         match token {
             Some(token) if crate::command::check_token(token).is_ok() => self.put_token(token.to_owned()),
             Some(_) => {
-                self.log(LogLevel::Error, "the provider's token is not 1 to 3,072 visible ASCII characters");
+                self.log(
+                    LogLevel::Error,
+                    &["the provider's token is not 1 to 3,072 visible ASCII characters"],
+                );
                 self.no_token();
             }
             None => self.no_token(),
@@ -87,7 +91,7 @@ impl Core {
 
     /// `auth_failed`; close 4001 follows, but on this connection nothing else is to be had.
     pub(super) fn on_auth_failed(&mut self, reason: &str) {
-        self.log(LogLevel::Warn, format!("the server refused the token: {reason}"));
+        self.log(LogLevel::Warn, &["the server refused the token: ", reason]);
         if let Some(socket) = self.link.socket() {
             self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
             self.on_socket_closed(socket, CloseCode::AUTH_FAILED, None);

@@ -9,6 +9,7 @@ use crate::event::Reason;
 use crate::protocol::json::{self, Members};
 use crate::protocol::limits::{MAX_FLAGS_BYTES, MAX_JSON_DEPTH};
 use crate::protocol::{depth_exceeds, is_name};
+use crate::text::{join, number};
 
 /// Why a body is no `/flags` answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,22 +26,31 @@ pub enum DecodeError {
     },
     /// A page for people: a captive portal's, or a proxy's error.
     Html,
-    /// Not JSON, or cut off; the text says where.
-    NotJson(String),
+    /// Not JSON, or cut off.
+    NotJson(&'static str),
     /// JSON, but not an answer; the text says what was wrong.
-    WrongForm(String),
+    WrongForm(&'static str),
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl DecodeError {
+    pub(super) fn text(&self) -> String {
         match self {
-            DecodeError::Empty => f.write_str("the body is empty"),
-            DecodeError::TooLarge { bytes, limit } => {
-                write!(f, "the body is {bytes} bytes; the limit is {limit}")
-            }
-            DecodeError::Html => f.write_str("the body is HTML (a captive portal, or a proxy's error page)"),
-            DecodeError::NotJson(what) => write!(f, "the body is not JSON: {what}"),
-            DecodeError::WrongForm(what) => write!(f, "the body is not a flags answer: {what}"),
+            DecodeError::Empty => "the body is empty".to_owned(),
+            DecodeError::TooLarge { bytes, limit } => join(&[
+                "the body is ",
+                &number(*bytes as u64),
+                " bytes; the limit is ",
+                &number(*limit as u64),
+            ]),
+            DecodeError::Html => "the body is HTML (a captive portal, or a proxy's error page)".to_owned(),
+            DecodeError::NotJson(what) => join(&["the body is not JSON: ", what]),
+            DecodeError::WrongForm(what) => join(&["the body is not a flags answer: ", what]),
         }
     }
 }
@@ -72,7 +82,7 @@ impl Flags {
             Some(_) => {}
         }
         let Some(text) = json::whole_bytes(body) else {
-            return Err(DecodeError::NotJson("it is cut off, or was never JSON".to_owned()));
+            return Err(DecodeError::NotJson("it is cut off, or was never JSON"));
         };
         let mut members = Members::of(text);
         let version: String = members.need("version");
@@ -81,15 +91,16 @@ impl Flags {
         if flags.is_none() {
             members.refuse("flags");
         }
-        let flags = members
-            .end(flags.unwrap_or_default())
-            .map_err(|wrong| DecodeError::WrongForm(wrong.to_owned()))?;
+        members.end().map_err(DecodeError::WrongForm)?;
         // Empty is the version of the compiled defaults; a long or unprintable one would have to travel in a URL.
         if !is_name(&version) {
             let what = "version must be 1 to 128 bytes without control characters";
-            return Err(DecodeError::WrongForm(what.to_owned()));
+            return Err(DecodeError::WrongForm(what));
         }
-        let entries = flags.iter().map(|(name, raw)| Entry::new(name, flag(name, raw))).collect();
+        let mut entries = Vec::new();
+        for (name, raw) in flags.unwrap_or_default() {
+            entries.push(Entry::new(&name, flag(&name, raw)));
+        }
         Ok(Flags::from_entries(&version, entries, source))
     }
 }
@@ -103,7 +114,7 @@ fn flag(name: &str, raw: &str) -> Option<Body> {
     let mut members = Members::of(raw);
     let (variant, reason): (String, String) = (members.need("variant"), members.or("reason", String::new()));
     let raw = members.raw("value");
-    if members.end(()).is_err() || !is_name(&variant) {
+    if members.end().is_err() || !is_name(&variant) {
         return None;
     }
     let raw = raw?;

@@ -15,6 +15,7 @@ use crate::io::{HttpFailure, HttpReply};
 use crate::protocol::json::{Members, Object, Value};
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
 use crate::protocol::messages::client::Read;
+use crate::text::{join, number};
 
 /// Back-off of the retries that ride on other traffic.
 const RETRY_MIN_MS: u64 = 30_000;
@@ -74,8 +75,8 @@ pub(crate) struct FetchRequest {
 /// What came of a fetch.
 #[derive(Debug)]
 pub(crate) enum FetchResult {
-    /// A good answer; keep `cache` in place of what was kept.
-    New { flags: Flags, cache: CachedFlags },
+    /// A good answer; [`FlagFetch::kept`] has changed.
+    New { flags: Flags },
     /// What is cached is this session's answer.
     Unchanged { flags: Flags },
     /// Nothing to believe. `stale`: what was `CACHED` until now, once. `reason` is for the log.
@@ -84,9 +85,8 @@ pub(crate) enum FetchResult {
 
 /// The request under way.
 struct Sent {
-    player: String,
-    build: String,
-    attributes: String,
+    /// What its answer will be kept as.
+    cache: CachedFlags,
     /// Whether it was conditional.
     conditional: bool,
     with_token: bool,
@@ -138,6 +138,11 @@ impl FlagFetch {
         self.cache = Some(cached);
         self.flags = Some(flags.clone());
         Some(flags)
+    }
+
+    /// What is to be kept on disk.
+    pub(crate) fn kept(&self) -> Option<&CachedFlags> {
+        self.cache.as_ref()
     }
 
     /// The run begins and there is a player to fetch for.
@@ -201,15 +206,13 @@ impl FlagFetch {
             }
             Some(_) => {}
         }
-        *self = FlagFetch {
-            player: Some(player.to_owned()),
-            heard: std::mem::take(&mut self.heard),
-            // Kept: at most one fetch is under way; its answer is not believed.
-            sent: self.sent.take(),
-            last_start: self.last_start,
-            blocked_until: self.blocked_until,
-            ..FlagFetch::default()
-        };
+        self.player = Some(player.to_owned());
+        self.attributes.clear();
+        (self.cache, self.flags, self.refused) = (None, None, None);
+        (self.token_at_hand, self.answered_with_token) = (false, false);
+        (self.failures, self.retry_at) = (0, 0);
+        // Of a fetch that is under way the answer will not be believed.
+        self.due = None;
         self.ask(t);
         true
     }
@@ -231,7 +234,7 @@ impl FlagFetch {
         self.on_player(t, player);
         self.due = None;
         self.last_start = Some(t);
-        let mut url = format!("{}/flags?player_id=", base_url.trim_end_matches('/'));
+        let mut url = join(&[base_url.trim_end_matches('/'), "/flags?player_id="]);
         percent_encode(&mut url, player);
         url.push_str("&build=");
         percent_encode(&mut url, build);
@@ -248,21 +251,27 @@ impl FlagFetch {
             percent_encode(&mut url, min);
         }
         let mut headers = Vec::new();
-        let same = |c: &&CachedFlags| {
-            !c.etag.is_empty() && c.player == player && c.build == build && c.attributes == self.attributes
-        };
-        let etag = self.cache.as_ref().filter(same).map(|cache| cache.etag.clone());
-        let conditional = etag.is_some();
-        headers.extend(etag.map(|etag| ("if-none-match", etag)));
-        headers.extend(token.map(|token| ("authorization", format!("Bearer {token}"))));
-        self.sent = Some(Sent {
+        let mut conditional = false;
+        if let Some(known) = &self.cache
+            && !known.etag.is_empty()
+            && known.player == player
+            && known.build == build
+            && known.attributes == self.attributes
+        {
+            conditional = true;
+            headers.push(("if-none-match", known.etag.clone()));
+        }
+        if let Some(token) = token {
+            headers.push(("authorization", join(&["Bearer ", token])));
+        }
+        let cache = CachedFlags {
             player: player.to_owned(),
             build: build.to_owned(),
             attributes: self.attributes.clone(),
-            conditional,
-            with_token: token.is_some(),
-            with_min: min.is_some(),
-        });
+            ..CachedFlags::default()
+        };
+        let (with_token, with_min) = (token.is_some(), min.is_some());
+        self.sent = Some(Sent { cache, conditional, with_token, with_min });
         FetchRequest { url, headers }
     }
 
@@ -274,17 +283,18 @@ impl FlagFetch {
                 reason: "an answer that nobody waited for".to_owned(),
             };
         };
-        if self.player.as_ref() != Some(&sent.player) || self.attributes != sent.attributes {
+        if self.player.as_ref() != Some(&sent.cache.player) || self.attributes != sent.cache.attributes {
             // What changed has made another fetch due; the answer of this one would only flicker.
             self.due.get_or_insert(t);
             let reason = "the answer is for a former player or former attributes".to_owned();
             return FetchResult::Failed { stale: None, reason };
         }
-        match self.believe(&sent, &reply) {
+        let with_token = sent.with_token;
+        match self.believe(sent, &reply) {
             Ok(result) => {
                 self.failures = 0;
                 self.refused = None;
-                self.answered_with_token = sent.with_token;
+                self.answered_with_token = with_token;
                 // What became due meanwhile may be satisfied already.
                 if !newer(&self.heard, self.known_version()) && !self.lacks_token() {
                     self.due = None;
@@ -318,7 +328,7 @@ impl FlagFetch {
 
     fn believe(
         &mut self,
-        sent: &Sent,
+        mut sent: Sent,
         reply: &Result<HttpReply<'_>, HttpFailure>,
     ) -> Result<FetchResult, String> {
         let reply = match reply {
@@ -336,42 +346,40 @@ impl FlagFetch {
             return Ok(FetchResult::Unchanged { flags });
         }
         if reply.status != 200 {
-            return Err(format!("HTTP {}", reply.status));
+            return Err(join(&["HTTP ", &number(reply.status.into())]));
         }
-        let flags = Flags::decode(reply.body, Source::Session).map_err(|e| e.to_string())?;
-        self.check_age(flags.version(), sent)?;
+        let flags = Flags::decode(reply.body, Source::Session).map_err(|error| error.text())?;
+        self.check_age(flags.version(), sent.with_min)?;
         // `decode` has read it as JSON, so it is UTF-8.
-        let body = String::from_utf8_lossy(reply.body).into_owned();
-        let etag = reply.header("etag").filter(|etag| is_etag(etag)).unwrap_or_default().to_owned();
-        let (player, build, attributes) = (sent.player.clone(), sent.build.clone(), sent.attributes.clone());
-        let cache = CachedFlags { player, build, etag, body, attributes };
+        sent.cache.body.push_str(std::str::from_utf8(reply.body).unwrap_or_default());
+        sent.cache.etag.push_str(reply.header("etag").filter(|etag| is_etag(etag)).unwrap_or_default());
         // The same text (a browser's conditional fetch shows as 200) keeps its table, and with it what was read.
-        let same = self.cache.as_ref().is_some_and(|old| old.body == cache.body);
+        let same = self.cache.as_ref().is_some_and(|old| old.body == sent.cache.body);
         let flags = match &self.flags {
             Some(old) if same => old.with_source(Source::Session),
             _ => flags,
         };
         self.flags = Some(flags.clone());
-        if self.cache.as_ref() == Some(&cache) {
+        if self.cache.as_ref() == Some(&sent.cache) {
             return Ok(FetchResult::Unchanged { flags });
         }
-        self.cache = Some(cache.clone());
-        Ok(FetchResult::New { flags, cache })
+        self.cache = Some(sent.cache);
+        Ok(FetchResult::New { flags })
     }
 
     /// Refuses an answer that is older than the one in hand. Within a run that is final. A disk's answer gives way when the server
     /// was asked twice, the second time with `min`, and stays with the older version: then its configuration was set back.
-    fn check_age(&mut self, version: &str, sent: &Sent) -> Result<(), String> {
+    fn check_age(&mut self, version: &str, with_min: bool) -> Result<(), String> {
         let known = self.known_version();
         if !newer_number(known, version) {
             return Ok(());
         }
         let heard_in_this_run = self.answered() || !newer(known, &self.heard);
-        let insists = sent.with_min && self.refused.as_deref() == Some(version);
+        let insists = with_min && self.refused.as_deref() == Some(version);
         if insists && !heard_in_this_run {
             return Ok(());
         }
-        let reason = format!("the answer is version {version}, older than {known}");
+        let reason = join(&["the answer is version ", version, ", older than ", known]);
         self.refused = Some(version.to_owned());
         Err(reason)
     }

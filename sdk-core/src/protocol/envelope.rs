@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::json::{self, Members, Object};
 use super::limits::{MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER};
 use super::messages::Message;
+use crate::text::{join, number};
 
 /// The logical channels on the one socket.
 ///
@@ -96,12 +97,21 @@ pub enum EnvelopeError {
 
 impl fmt::Display for EnvelopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl EnvelopeError {
+    pub(crate) fn text(&self) -> String {
         match self {
             EnvelopeError::TooLarge { bytes } => {
-                write!(f, "message is {bytes} bytes; the limit is {MAX_MESSAGE_BYTES}")
+                let (bytes, limit) = (number(*bytes as u64), number(MAX_MESSAGE_BYTES as u64));
+                join(&["message is ", &bytes, " bytes; the limit is ", &limit])
             }
-            EnvelopeError::TooDeep => write!(f, "message is nested deeper than {MAX_JSON_DEPTH} levels"),
-            EnvelopeError::Invalid(what) => write!(f, "not a message: {what}"),
+            EnvelopeError::TooDeep => {
+                join(&["message is nested deeper than ", &number(MAX_JSON_DEPTH as u64), " levels"])
+            }
+            EnvelopeError::Invalid(what) => join(&["not a message: ", what]),
         }
     }
 }
@@ -145,8 +155,7 @@ impl<'a> Envelope<'a> {
         if depth_exceeds(text, MAX_JSON_DEPTH) {
             return Err(EnvelopeError::TooDeep);
         }
-        let invalid = |member: &str| EnvelopeError::Invalid([member, " is missing or wrong"].concat());
-        Envelope::read(text).map_err(invalid)
+        Envelope::read(text).map_err(|member| EnvelopeError::Invalid(join(&[member, " is missing or wrong"])))
     }
 
     fn read(text: &'a str) -> Result<Envelope<'a>, json::Wrong> {
@@ -174,7 +183,7 @@ impl<'a> Envelope<'a> {
                 members.refuse(name);
             }
         }
-        members.end(envelope)
+        members.end().map(|()| envelope)
     }
 
     /// Reads the payload as a type.

@@ -238,9 +238,18 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// What was made of the members, if all of them were good.
-    pub(crate) fn end<T>(self, made: T) -> Result<T, Wrong> {
-        self.wrong.map_or(Ok(made), Err)
+    /// The values of an array that may be left out.
+    pub(crate) fn list(&mut self, name: Wrong) -> Vec<Part<'a>> {
+        let raw = self.raw(name).unwrap_or("[]");
+        array(raw).unwrap_or_else(|| {
+            self.refuse(name);
+            Vec::new()
+        })
+    }
+
+    /// Whether all that was asked for was good.
+    pub(crate) fn end(self) -> Result<(), Wrong> {
+        self.wrong.map_or(Ok(()), Err)
     }
 }
 
@@ -248,7 +257,7 @@ impl<'a> Members<'a> {
 pub(crate) fn member<T: for<'a> Value<'a> + Default>(bytes: &[u8], name: Wrong) -> Option<T> {
     let mut members = Members::of(std::str::from_utf8(bytes).ok()?);
     let value = members.need(name);
-    members.end(value).ok()
+    members.end().ok().map(|()| value)
 }
 
 /// The value of a JSON string; `None` for any other value, and for half a surrogate pair.
@@ -626,11 +635,11 @@ mod tests {
         let text = " { \"x\" : [ {\"a\":9} ] , \"\\u0061\":1 ,\"b\" : \"}\" } ";
         let mut members = Members::of(text);
         assert_eq!((members.raw("a"), members.raw("b"), members.raw("c")), (Some("1"), Some("\"}\""), None));
-        assert_eq!(members.end(()), Ok(()), "nobody needs c");
+        assert_eq!(members.end(), Ok(()), "nobody needs c");
         let wrong = |text, name| {
             let mut members = Members::of(text);
             let value = members.need::<u64>(name);
-            members.end(value)
+            members.end().map(|()| value)
         };
         assert_eq!(wrong("{\"a\":1}", "a"), Ok(1));
         assert_eq!(wrong("{\"a\":\"\"}", "a"), Err("a"));

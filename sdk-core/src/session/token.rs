@@ -127,7 +127,7 @@ fn claims(token: &str) -> Option<Claims> {
         iat: members.maybe("iat"),
         exp: members.maybe("exp"),
     };
-    members.end(claims).ok()
+    members.end().ok().map(|()| claims)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) trait Read: Sized {
     fn read(text: &str) -> Result<Self, Wrong> {
         let mut members = Members::of(text);
         let read = Self::of(&mut members);
-        members.end(read)
+        members.end().map(|()| read)
     }
 }
 

@@ -1,7 +1,7 @@
 // DEVELOPMENT ONLY. Vite's development server signs an `initData` for the page's mock of Telegram. It is no part of what is built.
 
 import type { Plugin } from 'vite';
-import { signInitData } from './init-data.ts';
+import { signInitData } from './init-data.mjs';
 
 export function telegramMock(botToken: string | undefined): Plugin {
   return {

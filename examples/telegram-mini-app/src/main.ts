@@ -50,7 +50,11 @@ let levelDone = false;
 const playing = (): boolean => !boot.open && !card.shown && !dialog.open && !busy;
 listen(canvas, game, scene.lake, playing);
 followTheme((dark) => scene.jumpTo((dark ? HOURS.dark : HOURS.light) + HOURS.level * (progress.level - 1)));
-const hidden = (): void => loop.pause('hidden', document.hidden);
+const pause = (reason: string, on: boolean): void => {
+  loop.pause(reason, on);
+  get('paused').hidden = !loop.paused;
+};
+const hidden = (): void => pause('hidden', document.hidden);
 document.addEventListener('visibilitychange', hidden);
 hidden();
 equip();
@@ -88,7 +92,7 @@ async function goLive(): Promise<void> {
   });
   boot.follow(client);
   client.track('game_opened', { host: host.kind, level: progress.level });
-  if (tools && cable) new tools[1].Drawer(client, host, journal, cable, (away) => loop.pause('away', away));
+  if (tools && cable) new tools[1].Drawer(client, host, journal, cable, (away) => pause('away', away));
 }
 
 /** Rod, pace and fish, as flags and player want them. */

@@ -105,6 +105,11 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             vec![cargo("xtask ctest")],
         ),
         check("npm", &[Tool::Node, Tool::Chromium, Tool::Wasm, Tool::RustSrc], vec![cargo("xtask npm test")]),
+        check(
+            "mini-app",
+            &[Tool::Node, Tool::Chromium, Tool::Wasm, Tool::RustSrc],
+            vec![cargo("xtask demo mini-app --test")],
+        ),
         check("cocos", &[Tool::Cmake, Tool::Clang, Tool::Node], vec![cargo("xtask cocos")]),
         Step { name: "simulation", needs: &[], action: simulate(&["--seeds", &seeds.to_string()]) },
         Step { name: "mutants", needs: &[], action: simulate(&["--mutants"]) },

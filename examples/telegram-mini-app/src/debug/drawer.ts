@@ -47,7 +47,10 @@ export class Drawer {
   private show(on: boolean): void {
     this.root.hidden = !on;
     this.toggle.setAttribute('aria-expanded', `${on}`);
-    if (on) this.write();
+    if (!on) return;
+    // It asks whether the connection is still good: a ping, and with it a round trip to show.
+    if (!this.away) this.client.lifecycle('foreground');
+    this.write();
   }
 
   private build(): void {

@@ -25,7 +25,9 @@ export class Boot {
   follow(client: Client): void {
     const look = (): void => {
       client.flags.apply();
-      this.show(readFlags(client), WORDS[client.flags.reason(NAMES.price)] ?? 'from the server');
+      const known = client.flags.variant(NAMES.price) !== undefined;
+      const kept = ['CACHED', 'STALE'].includes(client.flags.reason(NAMES.price));
+      this.show(readFlags(client), !known ? 'the default' : kept ? 'from your last visit' : 'from the server');
     };
     look();
     if (this.open) this.looking = setInterval(look, LOOK);
@@ -42,5 +44,3 @@ export class Boot {
     get('boot-why').textContent = why;
   }
 }
-
-const WORDS: Record<string, string> = { ERROR: 'the default', CACHED: 'from your last visit', STALE: 'from your last visit' };

@@ -2,9 +2,15 @@
 
 import { createHmac } from 'node:crypto';
 
-export function signInitData(botToken: string, player: number, now = Date.now()): string {
-  const pairs: [string, string][] = [
-    ['auth_date', `${Math.floor(now / 1_000)}`],
+/**
+ * @param {string} botToken
+ * @param {number} player Telegram's id
+ * @returns {string}
+ */
+export function signInitData(botToken, player) {
+  /** @type {[string, string][]} */
+  const pairs = [
+    ['auth_date', `${Math.floor(Date.now() / 1_000)}`],
     ['query_id', 'AAHdevelopment'],
     ['user', JSON.stringify({ id: player, first_name: 'Angler', language_code: 'en' })],
   ];

@@ -27,12 +27,14 @@ pub(crate) enum Tool {
     Clang,
     /// Node.js 20 or newer with npm, for OpenFeature's own providers
     Node,
-    /// The browser in which the operators' console is tried
+    /// The browser in which the operators' console and the npm package are tried
     Chromium,
+    /// The second browser for the npm package
+    FirefoxEsr,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 13] = [
+    pub(crate) const ALL: [Tool; 14] = [
         Tool::Rustfmt,
         Tool::Clippy,
         Tool::Wasm,
@@ -46,6 +48,7 @@ impl Tool {
         Tool::Clang,
         Tool::Node,
         Tool::Chromium,
+        Tool::FirefoxEsr,
     ];
 
     /// What is there, in the tool's own words; `None`: nothing.
@@ -59,9 +62,12 @@ impl Tool {
                 "-c",
                 "import ensurepip, platform; print('Python', platform.python_version(), 'with venv')",
             ])),
-            Tool::Cbindgen | Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
-                first_line(&CommandLine::new(self.to_string()).arg("--version"))
-            }
+            Tool::Cbindgen
+            | Tool::Cmake
+            | Tool::Valgrind
+            | Tool::Clang
+            | Tool::Chromium
+            | Tool::FirefoxEsr => first_line(&CommandLine::new(self.to_string()).arg("--version")),
             Tool::Node => {
                 first_line(&CommandLine::new("npm").arg("--version"))?;
                 first_line(&CommandLine::new("node").arg("--version"))
@@ -88,7 +94,8 @@ impl Tool {
             | Tool::Valgrind
             | Tool::Clang
             | Tool::Node
-            | Tool::Chromium => None,
+            | Tool::Chromium
+            | Tool::FirefoxEsr => None,
         }
     }
 
@@ -101,7 +108,7 @@ impl Tool {
             Tool::Wasm => rustup.args(["target", "add", WASM]),
             Tool::RustSrc => rustup.args(["component", "add", "rust-src"]),
             Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3", "python3-venv"]),
-            Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium => {
+            Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium | Tool::FirefoxEsr => {
                 CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
             }
             // A distribution's may be too old; then it is the machine's affair to have a newer one.
@@ -133,6 +140,7 @@ impl fmt::Display for Tool {
             Tool::Clang => "clang",
             Tool::Node => "node",
             Tool::Chromium => "chromium",
+            Tool::FirefoxEsr => "firefox-esr",
         })
     }
 }

@@ -104,7 +104,11 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
             &[Tool::Cmake, Tool::Clang, Tool::Valgrind, Tool::Python],
             vec![cargo("xtask ctest")],
         ),
-        check("npm", &[Tool::Node, Tool::Chromium, Tool::Wasm, Tool::RustSrc], vec![cargo("xtask npm test")]),
+        check(
+            "npm",
+            &[Tool::Node, Tool::Python, Tool::Chromium, Tool::FirefoxEsr, Tool::Wasm, Tool::RustSrc],
+            vec![cargo("xtask npm test")],
+        ),
         check(
             "mini-app",
             &[Tool::Node, Tool::Chromium, Tool::Wasm, Tool::RustSrc],

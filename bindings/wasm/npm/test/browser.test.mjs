@@ -38,20 +38,7 @@ async function open(t, { url = site.url, context, prepare } = {}) {
 
 /** Starts a client of a player in the page; the provider asks the real server. */
 async function start(page, player = `b${++players}`, more = {}) {
-  await page.evaluate(
-    async ([url, playerId, options]) => {
-      const token = async () => {
-        const response = await fetch(`${options.url ?? url}/auth/token`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ playerId }),
-        });
-        return (await response.json()).token;
-      };
-      await window.start({ url, token, ...options });
-    },
-    [server.url, player, more],
-  );
+  await page.evaluate(async ([url, id, options]) => void (await window.play(url, id, options)), [server.url, player, more]);
   return player;
 }
 
@@ -59,15 +46,15 @@ const state = (page, wanted) => page.waitForFunction((to) => window.client.state
 
 test('the first offer, under a strict policy', async (t) => {
   const page = await open(t);
-  await start(page);
-  const seen = await page.evaluate(async () => {
-    const { client, next } = window;
+  const seen = await page.evaluate(async ([url, player]) => {
+    const { next } = window;
+    const client = await window.play(url, player);
     const before = client.flags.string('price', '$4.99');
     await next(client, 'flagsChanged');
     const offer = await client.offers.ready('level_completed', { leaseMs: 5_000 });
     client.offers.result(offer.offerId, 'shown');
     return { before, after: client.flags.string('price', '$4.99'), reason: client.flags.reason('price'), offer, state: client.state };
-  });
+  }, [server.url, `b${++players}`]);
   assert.equal(seen.before, '$4.99');
   assert.equal(seen.after, '$1.99');
   assert.equal(seen.reason, 'DEFAULT');

@@ -27,7 +27,7 @@ window.start = async (options) => {
 /** A client of a player; its provider asks the real server. */
 window.play = (url, playerId, options = {}) => {
   const token = async () => {
-    const response = await fetch(`${url}/auth/token`, {
+    const response = await fetch(`${options.url ?? url}/auth/token`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ playerId }),

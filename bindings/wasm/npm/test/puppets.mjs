@@ -16,14 +16,21 @@ export function startFirefox() {
   return puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' });
 }
 
+const THROWN = 'thrown in the page:';
+
 /** A page in a profile of its own, closed at the test's end. What it throws fails the test. */
 export async function open(t, browser, url, prepare) {
   const context = await browser.createBrowserContext();
   t.after(() => context.close());
   const page = await context.newPage();
   const errors = [];
-  page.on('pageerror', (error) => errors.push(error));
+  // Not what puppeteer calls errors of the page: Firefox' word on each failed fetch is among them.
+  page.on('console', (line) => line.text().startsWith(THROWN) && errors.push(line.text()));
   t.after(() => assert.deepEqual(errors, []));
+  await page.evaluateOnNewDocument((thrown) => {
+    window.addEventListener('error', ({ error, message }) => console.error(thrown, error?.stack ?? message));
+    window.addEventListener('unhandledrejection', ({ reason }) => console.error(thrown, reason?.stack ?? `${reason}`));
+  }, THROWN);
   if (prepare) await page.evaluateOnNewDocument(prepare);
   await page.goto(url);
   return page;

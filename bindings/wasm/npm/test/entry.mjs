@@ -16,9 +16,9 @@ window.next = (client, kind, want = () => true) =>
   });
 window.told = new WeakMap();
 window.logs = [];
-window.start = async (options) => {
+window.start = async ({ connect = castline.connect, ...options }) => {
   const log = (level, line) => window.logs.push(`${level} ${line}`);
-  const client = await castline.connect({ build: '1.0.0', log, ...options });
+  const client = await connect({ build: '1.0.0', log, ...options });
   const told = [];
   window.told.set(client, told);
   for (const kind of ['stateChanged', 'flagsChanged']) client.on(kind, (event) => told.push(event));

@@ -54,12 +54,18 @@ async function until(so) {
 // ---- minutes in the background, simulated ----
 
 /** A page and a server that share the test's time; online. */
-async function together(t, lifecycle) {
+async function together(t, lifecycle, telegram = false) {
   const peer = await Peer.start();
   t.after(() => peer.stop());
   const page = await open(t, browser, site.url, fakeClock);
-  await page.evaluate(async (url, how) => {
-    await window.start({ url, token: 'a.b.c', storage: 'memory', lifecycle: how });
+  await page.evaluate(async (url, how, mini) => {
+    const who = { token: 'a.b.c' };
+    if (mini) {
+      const { connectTelegram, mockTelegram } = await import('/dist/telegram.js');
+      window.telegram = mockTelegram('query_id=1&hash=2');
+      Object.assign(who, { token: undefined, connect: connectTelegram });
+    }
+    await window.start({ url, ...who, storage: 'memory', lifecycle: how });
     window.moves = [];
     window.news = [];
     window.client.on('stateChanged', ({ state: to }) => window.moves.push(to));
@@ -67,7 +73,7 @@ async function together(t, lifecycle) {
     await window.clock.advance(0);
     await window.reaches('online');
     window.moves.length = 0;
-  }, peer.url, lifecycle);
+  }, peer.url, lifecycle, telegram);
   /** Both have heard what the other one said, or the socket has ended. */
   const quiet = () =>
     until(async () => {
@@ -145,6 +151,23 @@ test('a short look elsewhere costs no connection', async (t) => {
   await pass(60_000);
   assert.ok(peer.sockets.length === 1 && peer.sockets[0].open);
   assert.deepEqual(await page.evaluate(() => window.moves), []);
+});
+
+test('a minimised Mini App closes after the grace, though its page counts as visible, and is back at once', async (t) => {
+  const { page, peer, pass } = await together(t, 'automatic', true);
+  await page.evaluate(() => window.telegram.fire('deactivated'));
+  await pass(14_000);
+  assert.ok(peer.sockets[0].open);
+  await pass(1_000);
+  assert.equal(await peer.sockets[0].closed, 1000);
+  await pass(60_000);
+  assert.equal(peer.sockets.length, 1);
+  await page.evaluate(async () => {
+    window.telegram.fire('activated');
+    await window.reaches('online');
+  });
+  assert.equal(await page.evaluate(() => document.visibilityState), 'visible');
+  assert.equal(await page.evaluate(() => window.clock.now()), 75_000, 'in no time');
 });
 
 test('a frozen page has closed its socket, and opens one when it thaws', async (t) => {

@@ -75,6 +75,9 @@ export class Peer {
     if (request.url === '/events' && request.method === 'POST') {
       return response.writeHead(200, headers).end(JSON.stringify(this.take(JSON.parse(body))));
     }
+    if (request.url === '/auth/telegram' && request.method === 'POST') {
+      return response.writeHead(200, headers).end(JSON.stringify({ token: 'a.b.c', expiresAt: 0 }));
+    }
     response.writeHead(request.method === 'OPTIONS' ? 204 : 404, headers).end();
   }
 

@@ -1,28 +1,32 @@
 //! The core with its driver's promises: what `Load` and `Save` ask is answered before anything else is handed in, and what the game
 //! took is told before the client closes.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use castline::{
-    Config, Core, FlagUpdates, Flags, HttpFailure, HttpId, HttpReply, Inbox, Input, Lifecycle, Output,
+    Config, Core, FlagUpdates, Flags, HttpFailure, HttpId, HttpReply, Inbox, Input, Lifecycle, Now, Output,
     SocketId, StoreKey, TokenId,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::host::{Host, now};
+use crate::commands::refuse;
+use crate::crossing::{Texts, take_room, tell};
+use crate::numbers::{call, tell as out};
 use crate::told;
 
 /// One client.
-#[wasm_bindgen]
 #[derive(Debug)]
-pub struct Engine {
-    host: Host,
+pub(crate) struct Engine {
+    client: u32,
+    /// Both clocks, as of this call.
+    now: Now,
     core: Core,
-    inbox: Inbox,
+    pub(crate) inbox: Inbox,
     /// What the getters give.
     flags: Flags,
-    loads: VecDeque<StoreKey>,
-    saved: VecDeque<(StoreKey, bool)>,
+    /// What the storage is asked for.
+    storage: VecDeque<Output>,
     /// The last `Taken` that the core was told.
     taken: u64,
     /// An acknowledgement waits, or the inbox was full: the core is to be told when the event has been dealt with.
@@ -31,50 +35,71 @@ pub struct Engine {
     wake_at: u64,
 }
 
-/// Checks the options, loads what the last run left, and starts to connect.
-///
-/// # Errors
-/// The text of what is wrong with an option, with its name.
-#[wasm_bindgen]
-#[allow(clippy::too_many_arguments)]
-pub fn start(
-    host: Host,
-    url: String,
-    build: String,
-    player_id: Option<String>,
-    token: Option<String>,
-    init_data: Option<String>,
-    at_break: bool,
-    persistent: bool,
-    seed_high: u32,
-    seed_low: u32,
-) -> Result<Engine, String> {
-    let mut config = Config::new(url, build);
-    config.player_id = player_id;
-    config.token = token;
-    config.telegram_init_data = init_data;
-    config.flag_updates = if at_break { FlagUpdates::AtBreak } else { FlagUpdates::Immediate };
-    config.persistent = persistent;
-    config.sdk.platform = "web".into();
-    config.check().map_err(crate::commands::text)?;
-    let updates = config.flag_updates;
-    let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
-    let mut engine = Engine {
-        core: Core::new(config, seed, now()),
-        inbox: Inbox::new(updates, Flags::defaults()),
-        flags: Flags::defaults(),
-        host,
-        loads: VecDeque::new(),
-        saved: VecDeque::new(),
-        taken: 0,
-        tell_taken: false,
-        wake_at: u64::MAX,
+thread_local! {
+    static ENGINES: RefCell<Vec<Box<Engine>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls one client, for one of the numbers of [`call`]. Texts are in the room. A client that does not exist, or is being called, does
+/// nothing.
+#[wasm_bindgen(js_name = call)]
+pub fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f64 {
+    let room = take_room();
+    let mut texts = Texts(&room);
+    let now = Now { mono: mono as u64, wall: wall as u64 };
+    let mut engine = if what == call::START {
+        let Some(engine) = Engine::start(client, now, &mut texts, a, b) else { return 0.0 };
+        engine
+    } else {
+        let taken = ENGINES.with_borrow_mut(|all| {
+            let at = all.iter().position(|engine| engine.client == client)?;
+            Some(all.swap_remove(at))
+        });
+        let Some(mut engine) = taken else { return 0.0 };
+        engine.now = now;
+        engine
     };
-    engine.load(updates);
-    Ok(engine)
+    let result = engine.call(what, &mut texts, a, b);
+    if what != call::FREE {
+        // Who hands over asks again by itself.
+        if what != call::HAND && !engine.inbox.is_empty() {
+            tell(out::WAITS, &[], &[]);
+        }
+        ENGINES.with_borrow_mut(|all| all.push(engine));
+    }
+    result
 }
 
 impl Engine {
+    /// Checks the options, loads what the last run left, and starts to connect. `None`: it was told what is wrong.
+    fn start(client: u32, now: Now, t: &mut Texts<'_>, high: f64, low: f64) -> Option<Box<Engine>> {
+        let mut config = Config::new(t.owned(), t.owned());
+        config.player_id = t.maybe();
+        config.token = t.maybe();
+        config.telegram_init_data = t.maybe();
+        let updates = if t.bytes().is_some() { FlagUpdates::AtBreak } else { FlagUpdates::Immediate };
+        config.flag_updates = updates;
+        config.persistent = t.bytes().is_some();
+        config.sdk.platform = "web".into();
+        if let Err(error) = config.check() {
+            refuse(error);
+            return None;
+        }
+        let seed = (high as u64) << 32 | low as u64;
+        let mut engine = Box::new(Engine {
+            client,
+            now,
+            core: Core::new(config, seed, now),
+            inbox: Inbox::new(updates, Flags::defaults()),
+            flags: Flags::defaults(),
+            storage: VecDeque::new(),
+            taken: 0,
+            tell_taken: false,
+            wake_at: u64::MAX,
+        });
+        engine.load(updates);
+        Some(engine)
+    }
+
     /// The boot record first, alone: the last run's flags are what the getters give from the beginning, and no change.
     fn load(&mut self, updates: FlagUpdates) {
         let mut later = Vec::new();
@@ -94,9 +119,7 @@ impl Engine {
             if !boot {
                 break;
             }
-            let text = self.host.load(&StoreKey::Boot.file_name());
-            let bytes = text.as_deref().map(str::as_bytes);
-            self.core.handle(Input::Loaded { key: StoreKey::Boot, bytes }, now());
+            self.loaded(StoreKey::Boot);
         }
         self.inbox = Inbox::new(updates, self.flags.clone());
         for output in later {
@@ -107,7 +130,7 @@ impl Engine {
 
     /// Hands in one input and does everything that follows from it.
     pub(crate) fn handle(&mut self, input: Input<'_>) {
-        self.core.handle(input, now());
+        self.core.handle(input, self.now);
         self.drain();
         self.answer();
     }
@@ -125,66 +148,61 @@ impl Engine {
 
     /// Answers what the storage was asked, and what is asked in turn.
     fn answer(&mut self) {
-        loop {
-            if let Some(key) = self.loads.pop_front() {
-                let text = self.host.load(&key.file_name());
-                let bytes = text.as_deref().map(str::as_bytes);
-                self.core.handle(Input::Loaded { key, bytes }, now());
-            } else if let Some((key, ok)) = self.saved.pop_front() {
-                self.core.handle(Input::Saved { key, ok }, now());
-            } else {
-                return;
+        while let Some(output) = self.storage.pop_front() {
+            match output {
+                Output::Load { key } => self.loaded(key),
+                Output::Save { key, bytes } => {
+                    // Every record is JSON.
+                    let ok = std::str::from_utf8(&bytes)
+                        .is_ok_and(|text| tell(out::SAVE, &[&key.file_name(), text], &[]) != 0);
+                    self.core.handle(Input::Saved { key, ok }, self.now);
+                }
+                _ => {}
             }
             self.drain();
         }
     }
 
+    fn loaded(&mut self, key: StoreKey) {
+        let found = tell(out::LOAD, &[&key.file_name()], &[]) != 0;
+        let room = take_room();
+        let bytes = if found { Texts(&room).bytes() } else { None };
+        self.core.handle(Input::Loaded { key, bytes }, self.now);
+    }
+
     fn perform(&mut self, output: Output) {
-        let host = &self.host;
         match output {
-            Output::OpenSocket { socket, url } => host.open(socket.0 as f64, &url),
-            Output::SendText { socket, text } => host.send(socket.0 as f64, &text),
-            Output::CloseSocket { socket, code } => host.shut(socket.0 as f64, code),
+            Output::OpenSocket { socket, url } => tell(out::OPEN, &[&url], &[socket.0 as f64]),
+            Output::SendText { socket, text } => tell(out::SEND, &[&text], &[socket.0 as f64]),
+            Output::CloseSocket { socket, code } => tell(out::SHUT, &[], &[socket.0 as f64, code.into()]),
             Output::HttpRequest { http, method, url, headers, body, timeout_ms } => {
-                let mut lines = String::new();
+                let mut texts = vec![method.as_str(), &url, &body];
                 for (name, value) in &headers {
-                    lines.push_str(name);
-                    lines.push_str(": ");
-                    lines.push_str(value);
-                    lines.push('\n');
+                    texts.extend([name, value.as_str()]);
                 }
-                host.fetch(http.0 as f64, method.as_str(), &url, &lines, &body, timeout_ms);
+                tell(out::FETCH, &texts, &[http.0 as f64, timeout_ms.into()])
             }
-            Output::FetchToken { ticket } => host.ask(ticket.0 as f64),
-            Output::Load { key } => self.loads.push_back(key),
-            Output::Save { key, bytes } => {
-                // Every record is JSON.
-                let ok = std::str::from_utf8(&bytes).is_ok_and(|text| host.save(&key.file_name(), text));
-                self.saved.push_back((key, ok));
-            }
+            Output::FetchToken { ticket } => tell(out::ASK, &[], &[ticket.0 as f64]),
+            Output::Load { .. } | Output::Save { .. } => return self.storage.push_back(output),
             Output::Flags(flags) => {
                 let now = self.inbox.offer_flags(flags);
-                self.publish(now);
+                return self.publish(now);
             }
-            Output::Event { event, durable } => self.inbox.push(event, durable),
-            Output::Log { level, line } => host.log(level as u32, &line),
+            Output::Event { event, durable } => return self.inbox.push(event, durable),
+            Output::Log { level, line } => tell(out::LOG, &[&line], &[f64::from(level as u32)]),
             Output::WakeAt(mono) if mono != self.wake_at => {
                 self.wake_at = mono;
-                host.wake(if mono == u64::MAX { f64::INFINITY } else { mono as f64 });
+                tell(out::WAKE, &[], &[if mono == u64::MAX { f64::INFINITY } else { mono as f64 }])
             }
-            _ => {}
-        }
+            _ => return,
+        };
     }
 
     fn publish(&mut self, flags: Option<Flags>) {
         if let Some(flags) = flags {
             self.flags = flags;
-            self.host.flags();
+            tell(out::FLAGS, &[], &[]);
         }
-    }
-
-    pub(crate) fn inbox(&mut self) -> &mut Inbox {
-        &mut self.inbox
     }
 
     /// The event that was handed over last has been dealt with.
@@ -195,34 +213,25 @@ impl Engine {
             self.handle(Input::Taken { events });
         }
     }
-}
 
-#[wasm_bindgen]
-impl Engine {
-    /// Hands the next event to `Host::event`; false: there is none. The one before counts as taken now.
-    pub fn hand(&mut self) -> bool {
+    fn hand(&mut self) -> bool {
         self.tell_taken();
         let crowded = self.inbox.len() >= castline::protocol::limits::MAX_QUEUED_EVENTS;
         let Some(handed) = self.inbox.pop() else { return false };
         self.tell_taken = handed.durable || crowded;
         self.publish(handed.flags);
-        told::tell(&self.host, handed.event);
+        told::tell(handed.event);
         true
     }
 
-    /// Whether an event waits.
-    pub fn waits(&self) -> bool {
-        !self.inbox.is_empty()
-    }
-
     /// A safe point for flags.
-    pub fn apply(&mut self) {
+    pub(crate) fn apply(&mut self) {
         let flags = self.inbox.apply_flags();
         self.publish(flags);
     }
 
-    /// A flag's value as JSON text, if it is of the wanted type: 0 any, 1 bool, 2 integer, 3 number, 4 string.
-    pub fn flag(&self, key: &str, want: u32) -> Option<String> {
+    /// Gives a flag's value as JSON text, if it is of the wanted type.
+    fn flag(&self, key: &str, want: u32) {
         let flags = &self.flags;
         let good = match want {
             1 => flags.bool(key, true) == flags.bool(key, false),
@@ -233,89 +242,77 @@ impl Engine {
             _ => true,
         };
         let json = if good { flags.json(key, "") } else { "" };
-        (!json.is_empty()).then(|| json.to_owned())
-    }
-
-    /// The names of all flags, a line each; none of them has a line break.
-    pub fn names(&self) -> String {
-        self.flags.names().collect::<Vec<_>>().join("\n")
-    }
-
-    /// A flag's variant.
-    pub fn variant(&self, key: &str) -> Option<String> {
-        self.flags.variant(key).map(str::to_owned)
-    }
-
-    /// Why a flag has its value.
-    pub fn reason(&self, key: &str) -> String {
-        self.flags.reason(key).as_str().to_owned()
-    }
-
-    /// Where the connection stands, for who asks between two events.
-    pub fn state(&self) -> u32 {
-        self.core.state() as u32
-    }
-
-    /// The server's clock, Unix ms.
-    pub fn server_time(&self) -> f64 {
-        self.core.server_time(now()) as f64
-    }
-
-    /// The timer came due.
-    pub fn woken(&mut self) {
-        // Whatever it was set to: a timer that came early is set again.
-        self.wake_at = u64::MAX;
-        self.handle(Input::Wake);
-    }
-
-    /// The socket's upgrade is done.
-    pub fn opened(&mut self, socket: f64) {
-        self.handle(Input::SocketOpened { socket: SocketId(socket as u64) });
-    }
-
-    /// A text came.
-    pub fn text(&mut self, socket: f64, text: &str) {
-        self.handle(Input::Text { socket: SocketId(socket as u64), text });
-    }
-
-    /// The socket ended.
-    pub fn shut(&mut self, socket: f64, code: u16) {
-        self.handle(Input::SocketClosed { socket: SocketId(socket as u64), code, retry_after_ms: None });
-    }
-
-    /// An HTTP answer. `etag` and `retry_after` are empty where there is none.
-    pub fn answered(&mut self, http: f64, status: u16, etag: String, retry_after: String, body: &[u8]) {
-        let headers: Vec<_> = [("etag", etag), ("retry-after", retry_after)]
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        let reply = Ok(HttpReply { status, headers: &headers, body });
-        self.handle(Input::HttpResponse { http: HttpId(http as u64), reply });
-    }
-
-    /// No HTTP answer. 0: unreachable, 1: not in time, 2: too large.
-    pub fn unanswered(&mut self, http: f64, why: u32) {
-        let failure = match why {
-            0 => HttpFailure::Unreachable,
-            1 => HttpFailure::TimedOut,
-            _ => HttpFailure::TooLarge,
-        };
-        self.handle(Input::HttpResponse { http: HttpId(http as u64), reply: Err(failure) });
-    }
-
-    /// The game's provider has answered.
-    pub fn token(&mut self, ticket: f64, token: Option<String>) {
-        self.handle(Input::Token { ticket: TokenId(ticket as u64), token: token.as_deref() });
-    }
-
-    /// The page's life: the numbers of [`Lifecycle`].
-    pub fn lifecycle(&mut self, what: u32) {
-        let word = Lifecycle::ALL.iter().copied().find(|word| *word as u32 == what);
-        if let Some(word) = word {
-            self.handle(Input::Lifecycle(word));
+        if !json.is_empty() {
+            give(&[json]);
         }
     }
+
+    /// One call; what it gives back where it gives back a number.
+    fn call(&mut self, what: u32, t: &mut Texts<'_>, a: f64, b: f64) -> f64 {
+        let id = a as u64;
+        match what {
+            call::HAND => return f64::from(self.hand()),
+            call::APPLY => self.apply(),
+            call::FLAG => self.flag(t.text().unwrap_or_default(), a as u32),
+            call::NAMES => give(&self.flags.names().collect::<Vec<_>>()),
+            call::VARIANT => {
+                if let Some(variant) = t.text().and_then(|key| self.flags.variant(key)) {
+                    give(&[variant]);
+                }
+            }
+            call::REASON => give(&[self.flags.reason(t.text().unwrap_or_default()).as_str()]),
+            call::STATE => return f64::from(self.core.state() as u32),
+            call::SERVER_TIME => return self.core.server_time(self.now) as f64,
+            call::WOKEN => {
+                // Whatever it was set to: a timer that came early is set again.
+                self.wake_at = u64::MAX;
+                self.handle(Input::Wake);
+            }
+            call::OPENED => self.handle(Input::SocketOpened { socket: SocketId(id) }),
+            call::TEXT => {
+                let text = t.text().unwrap_or_default();
+                self.handle(Input::Text { socket: SocketId(id), text });
+            }
+            call::SHUT => self.handle(Input::SocketClosed {
+                socket: SocketId(id),
+                code: b as u16,
+                retry_after_ms: None,
+            }),
+            call::ANSWERED => {
+                let body = t.bytes().unwrap_or_default();
+                let mut headers = Vec::new();
+                for name in ["etag", "retry-after"] {
+                    headers.extend(t.maybe().map(|value| (name.to_owned(), value)));
+                }
+                let reply = Ok(HttpReply { status: b as u16, headers: &headers, body });
+                self.handle(Input::HttpResponse { http: HttpId(id), reply });
+            }
+            call::UNANSWERED => {
+                let failure = match b as u32 {
+                    0 => HttpFailure::Unreachable,
+                    1 => HttpFailure::TimedOut,
+                    _ => HttpFailure::TooLarge,
+                };
+                self.handle(Input::HttpResponse { http: HttpId(id), reply: Err(failure) });
+            }
+            call::TOKEN => self.handle(Input::Token { ticket: TokenId(id), token: t.text() }),
+            call::LIFECYCLE => {
+                if let Some(word) = Lifecycle::ALL.iter().find(|word| **word as u64 == id) {
+                    self.handle(Input::Lifecycle(*word));
+                }
+            }
+            _ => {
+                if let Some(command) = self.command(what, t, a, b) {
+                    self.obey(command);
+                }
+            }
+        }
+        0.0
+    }
+}
+
+fn give(texts: &[&str]) {
+    tell(out::GIVE, texts, &[]);
 }
 
 /// The default that no flag gives.

@@ -4,13 +4,16 @@
 //! a browser's event costs a few bytes there and some hundred here. This crate keeps the driver's promises to the core: one input, every
 //! output, what is loaded and saved answered before anything else. Neither side decides anything.
 //!
-//! Numbers cross as `f64`, which is what JavaScript has; every one of them is below 2⁵³. Texts that only one kind of event has cross as
-//! empty ones in the others.
+//! There is one door in (`call`), one out (`tell`) and a place for the texts of a call (`room`), all of them of plain numbers: a function
+//! with texts of its own is a kilobyte of conversions, in the module and in its JavaScript. Which number means what is said in
+//! `numbers.rs` and `npm/src/numbers.ts`. Numbers cross as `f64`, which is what JavaScript has; every one of them is below 2⁵³. Texts
+//! that only one kind of event has cross as empty ones in the others.
 
 mod commands;
+mod crossing;
 mod engine;
-mod host;
+mod numbers;
 mod told;
 
-pub use engine::{Engine, start};
-pub use host::Host;
+pub use crossing::room;
+pub use engine::enter;

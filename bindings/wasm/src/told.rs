@@ -2,9 +2,10 @@
 
 use castline::Event;
 
-use crate::host::Host;
+use crate::crossing;
+use crate::numbers::tell::EVENT;
 
-pub(crate) fn tell(host: &Host, event: Event) {
+pub(crate) fn tell(event: Event) {
     let mut t: [&str; 6] = [""; 6];
     let mut n = [0.0; 4];
     let kind = match &event {
@@ -98,5 +99,5 @@ pub(crate) fn tell(host: &Host, event: Event) {
         // A kind that this face does not know yet.
         _ => return,
     };
-    host.event(kind, t[0], t[1], t[2], t[3], t[4], t[5], n[0], n[1], n[2], n[3]);
+    crossing::tell(EVENT + kind, &t, &n);
 }

@@ -1,7 +1,7 @@
 // Making a client: the options, the module, the storage, and what is left where one of them is missing.
 
 import { CastlineClient } from './client.js';
-import { invalid, optionalText, raise, text } from './error.js';
+import { CastlineError, invalid, optionalText, text } from './error.js';
 import { load } from './load.js';
 import { openStore } from './storage.js';
 import type { Client, LogLevel, Options, WasmSource } from './types.js';
@@ -24,39 +24,33 @@ export async function connect(options: Options): Promise<Client> {
 /** The same with Telegram's word in place of a token. For `castline/telegram`. @internal */
 export async function open(options: Options, initData: string | undefined): Promise<Client> {
   check(options, initData);
-  const module = await load().catch((error: unknown) => error as Error);
+  const missing = await load().catch((error: unknown) => `${error}`);
   const log = (level: LogLevel, line: string): void => client?.log(level, line);
   let client: CastlineClient | undefined;
   const early: string[] = [];
   const store = await openStore(options, (line) => early.push(line));
   client = new CastlineClient(options, store);
   for (const line of early) log('warn', line);
-  if (module instanceof Error) {
+  if (missing !== undefined) {
     store.release();
-    log('error', `the module cannot be loaded, so the SDK does nothing here: ${module}`);
+    log('error', `the module cannot be loaded, so the SDK does nothing here: ${missing}`);
     client.startInert();
     return client;
   }
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
   const { url, build, playerId, token } = options;
   try {
-    client.start((host) =>
-      module.start(
-        host,
-        url,
-        build,
-        playerId,
-        typeof token === 'string' && initData === undefined ? token : undefined,
-        initData,
-        options.flagUpdates === 'at-break',
-        store.persistent,
-        high,
-        low,
-      ),
-    );
+    client.start([
+      url,
+      build,
+      playerId,
+      typeof token === 'string' && initData === undefined ? token : undefined,
+      initData,
+      options.flagUpdates === 'at-break' ? '' : undefined,
+      store.persistent ? '' : undefined,
+    ]);
   } catch (error) {
     store.release();
-    if (typeof error === 'string') raise(error);
+    if (error instanceof CastlineError) throw error;
     log('error', `internal error; the SDK does nothing here: ${error}`);
     client.startInert();
   }

@@ -13,13 +13,10 @@ export class CastlineError extends Error {
 
 export const invalid = (message: string): CastlineError => new CastlineError('INVALID_ARGUMENT', message);
 
-/** What the module says of a call: nothing, or `CODE message`. */
-export function raise(refused: string | undefined): void {
-  if (refused === undefined) return;
-  const at = refused.indexOf(' ');
+/** What the module says of a call that it refused: code and message. */
+export function refusal([code, message]: string[]): CastlineError {
   // The core's names are Rust's; an option has the same name with another case here.
-  const message = refused.slice(at + 1).replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  throw new CastlineError(refused.slice(0, at), message);
+  return new CastlineError(code as string, (message as string).replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
 }
 
 export function text(value: unknown, name: string): string {

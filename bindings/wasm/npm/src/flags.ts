@@ -1,34 +1,36 @@
 // The getters' side of the flags: a value crosses once per snapshot, and is a look into a map after that.
 
-import type { Engine } from '../generated/castline_bg.js';
+import { Call } from './numbers.js';
 import type { Reason } from './types.js';
 
-/** 0 any, 1 bool, 2 integer, 3 number, 4 string: `Engine::flag`. */
+/** 0 any, 1 bool, 2 integer, 3 number, 4 string: `Call.flag`. */
 type Want = 0 | 1 | 2 | 3 | 4;
 
 export class FlagReader {
   /** One a type; `undefined` in it: asked, and not there. */
-  private values: Map<string, unknown>[] = [];
-  private reasons = new Map<string, Reason>();
-  private readonly variants = new Map<string, string | undefined>();
-  private kept = false;
+  #values: Map<string, unknown>[] = [];
+  readonly #reasons = new Map<string, Reason>();
+  readonly #variants = new Map<string, string | undefined>();
+  #kept = false;
+  readonly #ask: (what: Call, key?: string, want?: number) => string[] | undefined;
 
-  constructor(private readonly call: <T>(what: (engine: Engine) => T) => T | undefined) {
+  constructor(ask: (what: Call, key?: string, want?: number) => string[] | undefined) {
+    this.#ask = ask;
     this.forget();
   }
 
   /** Another snapshot: what was read of the last one is worth nothing. */
   forget(): void {
-    this.values = [new Map(), new Map(), new Map(), new Map(), new Map()];
-    this.reasons.clear();
-    this.variants.clear();
+    this.#values = [new Map(), new Map(), new Map(), new Map(), new Map()];
+    this.#reasons.clear();
+    this.#variants.clear();
   }
 
   read<T>(want: Want, key: string, or: T): T {
-    const values = this.values[want] as Map<string, unknown>;
+    const values = this.#values[want] as Map<string, unknown>;
     let value = values.get(key);
-    if (value === undefined && !values.has(key) && !this.kept && typeof key === 'string') {
-      const json = this.call((engine) => engine.flag(key, want));
+    if (value === undefined && !values.has(key) && !this.#kept && typeof key === 'string') {
+      const json = this.#ask(Call.flag, key, want)?.[0];
       value = json === undefined ? undefined : freeze(JSON.parse(json));
       // A game that makes names up as it goes must not fill the memory.
       if (values.size < 1_024) values.set(key, value);
@@ -37,24 +39,23 @@ export class FlagReader {
   }
 
   variant(key: string): string | undefined {
-    if (this.kept) return this.variants.get(key);
-    return this.call((engine) => engine.variant(key));
+    if (this.#kept) return this.#variants.get(key);
+    return this.#ask(Call.variant, key)?.[0];
   }
 
   reason(key: string): Reason {
-    if (this.kept) return this.reasons.get(key) ?? 'DEFAULT';
-    return (this.call((engine) => engine.reason(key)) as Reason | undefined) ?? 'DEFAULT';
+    if (this.#kept) return this.#reasons.get(key) ?? 'DEFAULT';
+    return (this.#ask(Call.reason, key)?.[0] as Reason | undefined) ?? 'DEFAULT';
   }
 
   /** The client closes: the last values stay. */
   keep(): void {
-    const names = this.call((engine) => engine.names());
-    for (const name of names ? names.split('\n') : []) {
+    for (const name of this.#ask(Call.names) ?? []) {
       for (const want of [0, 1, 2, 3, 4] as const) this.read(want, name, undefined);
-      this.variants.set(name, this.variant(name));
-      this.reasons.set(name, this.reason(name));
+      this.#variants.set(name, this.variant(name));
+      this.#reasons.set(name, this.reason(name));
     }
-    this.kept = true;
+    this.#kept = true;
   }
 }
 

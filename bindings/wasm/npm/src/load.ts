@@ -1,12 +1,13 @@
 // Finding, compiling and starting the WebAssembly module, once for all clients of a page.
 
 import * as glue from '../generated/castline_bg.js';
+import { attach } from './crossing.js';
 import type { WasmSource } from './types.js';
 
-let loading: Promise<typeof glue> | undefined;
+let loading: Promise<void> | undefined;
 
 /** The module, loaded at the first call. A load that failed is tried again by the next call. */
-export function load(source?: WasmSource | Promise<WasmSource>): Promise<typeof glue> {
+export function load(source?: WasmSource | Promise<WasmSource>): Promise<void> {
   loading ??= start(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
@@ -14,14 +15,14 @@ export function load(source?: WasmSource | Promise<WasmSource>): Promise<typeof 
   return loading;
 }
 
-async function start(source?: WasmSource | Promise<WasmSource>): Promise<typeof glue> {
+async function start(source?: WasmSource | Promise<WasmSource>): Promise<void> {
   const imports = { './castline_bg.js': glue as unknown as WebAssembly.ModuleImports };
   // Bundlers know this form and carry the file along.
   const from = (await source) ?? new URL('./castline_bg.wasm', import.meta.url);
   const instance = await instantiate(from, imports);
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports as { __wbindgen_start?: () => void }).__wbindgen_start?.();
-  return glue;
+  attach(glue, instance.exports);
 }
 
 async function instantiate(from: WasmSource, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {

@@ -1,0 +1,55 @@
+// Which number means what at the module's two doors: the other half of `bindings/wasm/src/numbers.rs`, which says what goes with each.
+
+/** What the module is called for. */
+export const enum Call {
+  start,
+  free,
+  hand,
+  apply,
+  flag,
+  names,
+  variant,
+  reason,
+  state,
+  serverTime,
+  woken,
+  opened,
+  text,
+  shut,
+  answered,
+  unanswered,
+  token,
+  lifecycle,
+  close,
+  notReady,
+  ready,
+  result,
+  request,
+  send,
+  track,
+  attributes,
+  join,
+  leave,
+  say,
+  bet,
+  reconnect,
+}
+
+/** What it tells, and asks to be done. */
+export const enum Tell {
+  open,
+  send,
+  shut,
+  fetch,
+  ask,
+  load,
+  save,
+  wake,
+  log,
+  flags,
+  give,
+  refuse,
+  waits,
+  /** And above: an event. */
+  event = 16,
+}

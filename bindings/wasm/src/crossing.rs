@@ -65,10 +65,15 @@ pub(crate) struct Place {
 }
 
 /// Tells the host. The numbers that are not given are 0.
-pub(crate) fn tell(what: u32, texts: &[&str], numbers: &[f64]) -> u32 {
+pub(crate) fn tell(what: u32, texts: &[&str], numbers: &[f64]) {
+    ask(what, texts, numbers);
+}
+
+/// The same where it answers.
+pub(crate) fn ask(what: u32, texts: &[&str], numbers: &[f64]) -> bool {
     let places: Vec<Place> =
         texts.iter().map(|text| Place { at: text.as_ptr(), length: text.len() }).collect();
     let number = |at: usize| numbers.get(at).copied().unwrap_or_default();
     // The texts live until it returns, and it keeps no address.
-    out(what, places.as_ptr(), places.len(), number(0), number(1), number(2), number(3))
+    out(what, places.as_ptr(), places.len(), number(0), number(1), number(2), number(3)) != 0
 }

@@ -11,7 +11,7 @@ use castline::{
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::commands::refuse;
-use crate::crossing::{Texts, take_room, tell};
+use crate::crossing::{Texts, ask, take_room, tell};
 use crate::numbers::{call, tell as out};
 use crate::told;
 
@@ -36,6 +36,8 @@ pub(crate) struct Engine {
 }
 
 thread_local! {
+    // They are taken out and put back with every call.
+    #[allow(clippy::vec_box)]
     static ENGINES: RefCell<Vec<Box<Engine>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -154,7 +156,7 @@ impl Engine {
                 Output::Save { key, bytes } => {
                     // Every record is JSON.
                     let ok = std::str::from_utf8(&bytes)
-                        .is_ok_and(|text| tell(out::SAVE, &[&key.file_name(), text], &[]) != 0);
+                        .is_ok_and(|text| ask(out::SAVE, &[&key.file_name(), text], &[]));
                     self.core.handle(Input::Saved { key, ok }, self.now);
                 }
                 _ => {}
@@ -164,7 +166,7 @@ impl Engine {
     }
 
     fn loaded(&mut self, key: StoreKey) {
-        let found = tell(out::LOAD, &[&key.file_name()], &[]) != 0;
+        let found = ask(out::LOAD, &[&key.file_name()], &[]);
         let room = take_room();
         let bytes = if found { Texts(&room).bytes() } else { None };
         self.core.handle(Input::Loaded { key, bytes }, self.now);
@@ -180,22 +182,22 @@ impl Engine {
                 for (name, value) in &headers {
                     texts.extend([name, value.as_str()]);
                 }
-                tell(out::FETCH, &texts, &[http.0 as f64, timeout_ms.into()])
+                tell(out::FETCH, &texts, &[http.0 as f64, timeout_ms.into()]);
             }
             Output::FetchToken { ticket } => tell(out::ASK, &[], &[ticket.0 as f64]),
-            Output::Load { .. } | Output::Save { .. } => return self.storage.push_back(output),
+            Output::Load { .. } | Output::Save { .. } => self.storage.push_back(output),
             Output::Flags(flags) => {
                 let now = self.inbox.offer_flags(flags);
-                return self.publish(now);
+                self.publish(now);
             }
-            Output::Event { event, durable } => return self.inbox.push(event, durable),
+            Output::Event { event, durable } => self.inbox.push(event, durable),
             Output::Log { level, line } => tell(out::LOG, &[&line], &[f64::from(level as u32)]),
             Output::WakeAt(mono) if mono != self.wake_at => {
                 self.wake_at = mono;
-                tell(out::WAKE, &[], &[if mono == u64::MAX { f64::INFINITY } else { mono as f64 }])
+                tell(out::WAKE, &[], &[if mono == u64::MAX { f64::INFINITY } else { mono as f64 }]);
             }
-            _ => return,
-        };
+            _ => {}
+        }
     }
 
     fn publish(&mut self, flags: Option<Flags>) {

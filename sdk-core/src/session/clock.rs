@@ -8,6 +8,8 @@ use crate::io::Now;
 const SAMPLES: usize = 8;
 /// A wall clock that jumps against the monotonic one by more than this makes the samples worthless.
 const JUMP_MS: u64 = 1_000;
+/// Two clocks that tell whole milliseconds may differ by so much though they go alike.
+const ROUNDING_MS: u64 = 1;
 
 /// The relation of both local clocks to the server's, to be read on any thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,9 @@ pub(crate) fn elapsed(from: Now, to: Now) -> u64 {
 pub(crate) struct Clock {
     last: Now,
     t: u64,
+    /// Since when the two clocks have gone alike, and the core's time of then. Each step's larger difference, added up, would run ahead: what
+    /// is lost by rounding counts once for each clock.
+    alike_since: (Now, u64),
     /// Round trip and (server time − t), newest last.
     samples: VecDeque<(u64, i64)>,
     /// Server time − t, as best known.
@@ -42,16 +47,25 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(now: Now) -> Self {
-        Clock { last: now, t: 0, samples: VecDeque::with_capacity(SAMPLES), offset: None, doubtful: false }
+        let samples = VecDeque::with_capacity(SAMPLES);
+        Clock { last: now, t: 0, alike_since: (now, 0), samples, offset: None, doubtful: false }
     }
 
     /// Takes note of the time. True when the wall clock jumped against the monotonic one: a suspension, or the player's hand.
     pub(crate) fn advance(&mut self, now: Now) -> bool {
         let mono = now.mono.saturating_sub(self.last.mono) as i128;
         let wall = i128::from(now.wall) - i128::from(self.last.wall);
-        self.t += elapsed(self.last, now);
+        let apart = (wall - mono).unsigned_abs();
+        if apart > u128::from(ROUNDING_MS) {
+            self.t += elapsed(self.last, now);
+            self.alike_since = (now, self.t);
+        } else {
+            let (then, t) = self.alike_since;
+            let by_wall = now.wall.saturating_sub(then.wall).saturating_sub(ROUNDING_MS);
+            self.t = self.t.max(t + now.mono.saturating_sub(then.mono).max(by_wall));
+        }
         self.last = now;
-        let jumped = (wall - mono).unsigned_abs() > u128::from(JUMP_MS);
+        let jumped = apart > u128::from(JUMP_MS);
         if jumped {
             self.discard_samples();
         }
@@ -140,6 +154,26 @@ mod tests {
         assert_eq!(clock.t(), 200);
         assert!(clock.advance(later(200, 0)), "and forward again");
         assert_eq!(clock.t(), 200 + 3_600_000);
+    }
+
+    #[test]
+    fn clocks_whose_milliseconds_begin_at_different_moments_are_no_faster_together() {
+        let mut clock = Clock::new(START);
+        for quarter in 1..=40_000_u64 {
+            clock.advance(later(quarter / 4, i64::try_from((quarter + 2) / 4).unwrap()));
+            assert_eq!(clock.t(), quarter / 4, "a deadline that does not move is the same deadline");
+        }
+        // Where they part for good, the faster one counts from then on.
+        clock.advance(later(10_000, 10_500));
+        clock.advance(later(10_020, 10_520));
+        assert_eq!(clock.t(), 10_520);
+    }
+
+    #[test]
+    fn a_wall_clock_that_gains_step_by_step_is_followed() {
+        let mut clock = Clock::new(START);
+        (1..=1_000).for_each(|step| _ = clock.advance(later(step * 10, i64::try_from(step * 11).unwrap())));
+        assert_eq!(clock.t(), 11_000 - ROUNDING_MS);
     }
 
     #[test]

@@ -12,7 +12,7 @@ import { BOT_TOKEN, build, builtPage, demoServer, startChromium, TELEGRAM_SCRIPT
 /** In one all fish are rare, in the other all are common. */
 const SEEDS = { rare: 1_666_462, common: 302 };
 const INVOICE = 'https://t.me/$invoice';
-const PATIENCE = 20_000;
+const PATIENCE = 30_000;
 
 let server;
 let site;

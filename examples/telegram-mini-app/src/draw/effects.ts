@@ -36,6 +36,11 @@ export class Effects {
     }
   }
 
+  /** Off something wet. */
+  drip(x: number, y: number, unit: number): void {
+    this.add({ x: x + between(random, -30, 30) * unit, y, vx: between(random, -20, 20), vy: between(random, -20, 40), age: 0, life: 0.7, size: between(random, 1.2, 2.6) * unit, colour: undefined });
+  }
+
   joy(x: number, y: number, count: number, unit: number): void {
     for (let n = 0; n < (this.calm() ? 0 : count); n += 1) {
       const [angle, speed] = [random() * 6.283, between(random, 60, 320) * unit];

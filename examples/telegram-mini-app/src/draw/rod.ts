@@ -23,10 +23,10 @@ export function drawRod(c: CanvasRenderingContext2D, lake: Lake, game: Game, pal
   const lean = -0.42 + back + (phase === 'idle' ? Math.sin(time * 0.8) * 0.012 : 0) + (target.x - width / 2) / width * 0.24;
   const straight: Point = { x: hand.x + Math.sin(lean) * length, y: hand.y - Math.cos(lean) * length };
   const tip: Point = {
-    x: mix(straight.x, target.x, bend * 0.24) + shiver,
-    y: mix(straight.y, Math.max(target.y, straight.y) + 30 * unit, bend * 0.42),
+    x: mix(straight.x, target.x, bend * 0.3) - bend * 26 * unit + shiver,
+    y: straight.y + bend * bend * 74 * unit,
   };
-  const knee: Point = { x: mix(hand.x, straight.x, 0.62), y: mix(hand.y, straight.y, 0.66) };
+  const knee: Point = { x: mix(hand.x, straight.x, 0.6) + bend * 10 * unit, y: mix(hand.y, straight.y, 0.72 + 0.16 * bend) };
 
   const float = floatAt(lake, game, tip, time);
   if (float) drawLine(c, tip, float, game, palette, unit);

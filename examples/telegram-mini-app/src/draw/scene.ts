@@ -82,6 +82,7 @@ export class Scene {
     for (const fish of game.shoal.fish) {
       if (!(fish === game.fish && game.phase === 'landing')) drawShadow(c, lake, fish, palette, time);
     }
+    this.stir(dt);
     this.rings.draw(c, lake, palette, dt);
     drawPads(c, lake, palette, time);
     if (this.playing) drawAim(c, lake, game, palette, time);
@@ -91,12 +92,20 @@ export class Scene {
     if (this.playing) {
       drawRod(c, lake, game, palette, time, this.golden, this.calm());
       drawBite(c, lake, game, this.calm());
-      if (game.phase === 'landing') this.leap(c, palette);
+      if (game.phase === 'landing') this.leap(c, palette, dt);
     }
     this.effects.fireflies(c, lake, palette, time);
     this.effects.draw(c, lake, palette, dt);
     this.gauge += ((game.phase === 'fight' ? 1 : 0) - this.gauge) * Math.min(1, dt * 9);
     drawGauge(c, lake, game, this.gauge);
+  }
+
+  /** Now and then a fish comes up to breathe. */
+  private stir(dt: number): void {
+    const { fish } = this.game.shoal;
+    if (Math.random() > dt * 0.5) return;
+    const one = fish[Math.floor(Math.random() * fish.length)];
+    if (one?.mood === 'roams' && one.seen > 0.6) this.rings.add(one, 0.15);
   }
 
   /** The fish on the hook is not to be overlooked. */
@@ -107,12 +116,13 @@ export class Scene {
     if (Math.random() < dt * 14 * pull) this.effects.splash(this.lake, game.float, 0.25);
   }
 
-  private leap(c: CanvasRenderingContext2D, palette: Palette): void {
+  private leap(c: CanvasRenderingContext2D, palette: Palette, dt: number): void {
     const { lake, game } = this;
     if (!game.fish) return;
     const t = clamp(game.time / LEAP, 0, 1);
     const from = lake.place(game.float);
     const [x, y] = [mix(from.x, lake.width / 2, smooth(t)), mix(from.y, lake.height * 0.38, 1 - (1 - t) ** 2.4)];
+    if (!this.calm() && Math.random() < dt * 34 * (1 - t)) this.effects.drip(x, y, lake.unit);
     const length = mix(70, 150, t) * lake.unit * (0.75 + game.fish.species.length);
     const angle = this.calm() ? 0 : mix(-1.3, 0.06, smooth(t * 1.15));
     c.strokeStyle = palette.glint;

@@ -8,7 +8,7 @@ import type { Palette } from './palette.js';
 /** Half the width along the back, from nose to tail: body, stalk, fin. */
 const OUTLINE = [0.03, 0.22, 0.33, 0.37, 0.36, 0.31, 0.24, 0.15, 0.08, 0.06, 0.2, 0.27];
 /** A step towards the horizon in steps to the side. */
-const FLAT = 0.3;
+const FLAT = 0.4;
 
 export function drawShadow(c: CanvasRenderingContext2D, lake: Lake, fish: Fish, palette: Palette, time: number): void {
   if (fish.seen <= 0.02) return;

@@ -37,6 +37,7 @@ export function drawSky(c: CanvasRenderingContext2D, lake: Lake, palette: Palett
   }
   drawLight(c, lake, palette, hour);
   drawClouds(c, lake, palette, time);
+  drawBirds(c, lake, palette, time);
   drawHills(c, lake, palette);
 }
 
@@ -77,6 +78,26 @@ function drawClouds(c: CanvasRenderingContext2D, { width, horizon, unit }: Lake,
     c.ellipse(x + s * 1.1, y, s * 0.95, s * 0.34, 0, 0, 7);
     c.fill();
   }
+}
+
+/** Three of them, far away, while it is light. */
+function drawBirds(c: CanvasRenderingContext2D, { width, horizon, unit }: Lake, palette: Palette, time: number): void {
+  if (palette.night > 0.6) return;
+  c.strokeStyle = palette.hillNear;
+  c.globalAlpha = 0.75 - palette.night;
+  c.lineWidth = 1.6 * unit;
+  c.lineCap = 'round';
+  for (let n = 0; n < 3; n += 1) {
+    const x = (((time * 0.011 + n * 0.045) % 1.3) - 0.15) * width;
+    const y = horizon * (0.5 + 0.05 * ((n * 2) % 3)) + Math.sin(time * 0.6 + n) * 6;
+    const [span, flap] = [6.5 * unit, Math.sin(time * 5 + n * 1.7) * 3.4 * unit];
+    c.beginPath();
+    c.moveTo(x - span, y - flap);
+    c.quadraticCurveTo(x - span * 0.4, y - 2.6 * unit, x, y);
+    c.quadraticCurveTo(x + span * 0.4, y - 2.6 * unit, x + span, y - flap);
+    c.stroke();
+  }
+  c.globalAlpha = 1;
 }
 
 function drawHills(c: CanvasRenderingContext2D, { width, horizon, unit }: Lake, palette: Palette): void {

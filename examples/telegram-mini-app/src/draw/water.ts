@@ -19,6 +19,7 @@ export function drawWater(c: CanvasRenderingContext2D, lake: Lake, palette: Pale
   c.fillStyle = water;
   c.fillRect(0, horizon, width, height - horizon);
   drawReflection(c, lake, palette);
+  drawDepths(c, lake, palette, time);
 
   // The path of light, broader towards the pier.
   const light = lightAt(hour);
@@ -57,12 +58,45 @@ export function drawWater(c: CanvasRenderingContext2D, lake: Lake, palette: Pale
 
 /** The other shore in the water. */
 function drawReflection(c: CanvasRenderingContext2D, { width, horizon, unit }: Lake, palette: Palette): void {
-  const deep = 44 * unit;
+  const deep = 30 * unit;
   const shade = c.createLinearGradient(0, horizon, 0, horizon + deep);
-  shade.addColorStop(0, faint(palette.hillNear, 0.34));
+  shade.addColorStop(0, faint(palette.hillNear, 0.3));
   shade.addColorStop(1, faint(palette.hillNear, 0));
   c.fillStyle = shade;
   c.fillRect(0, horizon, width, deep);
+}
+
+const WEEDS = Array.from({ length: 9 }, () => ({ x: between(random, -1, 1), z: between(random, 0.02, 0.6), blades: 4 + Math.floor(random() * 4), size: between(random, 0.7, 1.2) }));
+const LIGHTS = Array.from({ length: 9 }, () => ({ x: between(random, -1, 1), z: between(random, 0.05, 0.8), size: between(random, 30, 74), phase: random() * 7 }));
+
+/** Weeds on the ground, and the light that plays over it. */
+function drawDepths(c: CanvasRenderingContext2D, lake: Lake, palette: Palette, time: number): void {
+  c.lineCap = 'round';
+  c.strokeStyle = palette.shadow;
+  for (const weed of WEEDS) {
+    const { x, y, scale } = lake.place(weed);
+    c.globalAlpha = 0.2;
+    for (let n = 0; n < weed.blades; n += 1) {
+      const [dx, tall] = [(n - weed.blades / 2) * 9 * scale, (26 + ((n * 37) % 24)) * scale * weed.size];
+      const sway = Math.sin(time * 0.9 + n * 0.7 + weed.x * 5) * 6 * scale;
+      c.lineWidth = 5 * scale;
+      c.beginPath();
+      c.moveTo(x + dx, y);
+      c.quadraticCurveTo(x + dx - sway, y - tall * 0.5, x + dx + sway, y - tall);
+      c.stroke();
+    }
+  }
+  c.strokeStyle = palette.waterFar;
+  for (const { size, phase, ...at } of LIGHTS) {
+    const { x, y, scale } = lake.place(at);
+    const drift = Math.sin(time * 0.5 + phase);
+    c.globalAlpha = 0.07 + 0.04 * drift;
+    c.lineWidth = 7 * scale;
+    c.beginPath();
+    c.ellipse(x + drift * 9, y, size * scale * (1 + 0.1 * drift), size * scale * 0.3, 0, 0.4 + drift * 0.3, 4.2 + drift * 0.3);
+    c.stroke();
+  }
+  c.globalAlpha = 1;
 }
 
 interface Ring extends Spot {

@@ -29,17 +29,21 @@ export class Fight {
   /** How far to the pier, 1 to 0. */
   left = 1;
   private until: number;
+  /** Seconds of good reeling that it takes. */
+  private readonly reelTime: number;
   private over = 0;
   private slack = 0;
   private time = 0;
 
   constructor(
     private readonly species: Species,
-    private readonly start: number,
+    start: number,
     private readonly tackle: Tackle,
     private readonly random: Random,
   ) {
-    this.until = this.calm() + 0.5;
+    // The hook stings: the first surge comes soon.
+    this.until = between(random, 0.5, 0.9);
+    this.reelTime = (1.3 + 6.5 * species.length) * (0.7 + 0.6 * start);
   }
 
   update(dt: number, reeling: boolean): FightEnd | undefined {
@@ -50,10 +54,10 @@ export class Fight {
     const wanted = this.surging ? strength : 0.18;
     this.pull += (wanted - this.pull) * Math.min(1, dt * 7);
     const stretch = (reeling ? 0.52 + 0.72 * this.pull : 0.04 + 0.46 * this.pull) * (strong ? 0.9 : 1) * (relaxed ? 0.84 : 1);
-    this.tension += (stretch - this.tension) * Math.min(1, dt * (reeling ? 2.3 : 3));
+    this.tension += (stretch - this.tension) * Math.min(1, dt * (reeling ? 2.9 : 3.2));
     const sweet = this.tension > SWEET.from && this.tension < SWEET.to;
-    const winch = reeling ? (sweet ? 0.32 : 0.16) * (1.25 - 0.75 * this.pull) : -0.12 * this.pull;
-    this.left = clamp(this.left - (winch * dt) / Math.max(0.35, this.start), 0, 1.25);
+    const winch = reeling ? (sweet ? 1 : 0.45) * (1.1 - 0.6 * this.pull) : -0.4 * this.pull * this.pull;
+    this.left = clamp(this.left - (winch * dt) / this.reelTime, 0, 1.25);
 
     this.over = this.tension >= 1 ? this.over + dt : 0;
     this.slack = this.tension < SLACK && !reeling ? this.slack + dt : Math.max(0, this.slack - dt);
@@ -71,12 +75,12 @@ export class Fight {
     this.warned = !this.surging && this.until - this.time < 0.4;
     if (this.time < this.until) return;
     this.surging = !this.surging;
-    const surge = between(this.random, 0.7, 1.25) * (this.tackle.relaxed ? 1.3 : 1);
+    const surge = between(this.random, 0.6, 1.05) * (this.tackle.relaxed ? 1.3 : 1);
     this.until = this.time + (this.surging ? surge : this.calm());
   }
 
   private calm(): number {
-    const mean = 60 / (this.species.surges * this.tackle.pace) - 0.9;
-    return Math.max(0.9, mean * between(this.random, 0.6, 1.3)) * (this.tackle.relaxed ? 1.5 : 1);
+    const mean = 60 / (this.species.surges * this.tackle.pace) - 0.95;
+    return Math.max(0.8, mean * between(this.random, 0.7, 1.35)) * (this.tackle.relaxed ? 1.5 : 1);
   }
 }

@@ -149,7 +149,7 @@ export class Game {
       return;
     }
     if (this.time < this.nextNibble) return;
-    this.nextNibble = this.time + between(this.random, 0.55, 1.15);
+    this.nextNibble = this.time + between(this.random, 0.5, 1.05);
     this.nibbles -= 1;
     if (this.nibbles >= 0) {
       this.dip = 1;

@@ -23,6 +23,8 @@ export interface Landing {
   /** The first of its kind. */
   first: boolean;
   record: boolean;
+  /** How many kinds the album has. */
+  kinds: number;
   rare: boolean;
   levelDone: boolean;
 }
@@ -62,7 +64,14 @@ export class Progress {
     kept.pearls += species.pearls;
     const levelDone = kept.caught >= needed(kept.level);
     this.write();
-    return { pearls: species.pearls, first: best === 0, record: best > 0 && weight > best, rare: species.rarity >= RARE, levelDone };
+    return {
+      pearls: species.pearls,
+      first: best === 0,
+      record: best > 0 && weight > best,
+      kinds: Object.keys(kept.album).length,
+      rare: species.rarity >= RARE,
+      levelDone,
+    };
   }
 
   nextLevel(): void {

@@ -75,7 +75,7 @@ export class Shoal {
     for (const fish of [...this.fish]) {
       if (fish.mood === 'hooked') continue;
       const far = distance(fish, fish.goal);
-      const wanted = fish.mood === 'flees' ? 0.75 : fish.mood === 'curious' ? clamp(far * 0.9, 0.02, 0.3) : 0.085;
+      const wanted = fish.mood === 'flees' ? 0.75 : fish.mood === 'curious' ? clamp(far * 1.1, 0.02, 0.4) : 0.085;
       fish.speed += (wanted * pace - fish.speed) * Math.min(1, dt * (fish.mood === 'flees' ? 8 : 2.5));
       const want = Math.atan2(fish.goal.z - fish.z, fish.goal.x - fish.x);
       const turn = Math.atan2(Math.sin(want - fish.heading), Math.cos(want - fish.heading));

@@ -2,7 +2,7 @@
 
 import { drawFish } from '../draw/fish-art.js';
 import type { Landing } from '../game/progress.js';
-import type { Species } from '../game/species.js';
+import { SPECIES, type Species } from '../game/species.js';
 import { calm, get, say } from './dom.js';
 
 const RARITY = ['', 'Everyday', 'Uncommon', 'Special', 'Rare', 'Legendary'];
@@ -24,7 +24,7 @@ export class Card {
     this.root.dataset['rarity'] = `${species.rarity}`;
     get('card-name').textContent = species.name;
     get('card-rarity').textContent = RARITY[species.rarity] ?? '';
-    const news = landing.first ? 'New in your album' : landing.record ? 'Your heaviest yet' : '';
+    const news = landing.first ? `New: ${landing.kinds} of ${SPECIES.length} kinds` : landing.record ? 'Your heaviest yet' : '';
     get('card-news').textContent = news;
     get('card-weight').textContent = `${weight.toFixed(1)} kg`;
     get('card-pearls').textContent = `+${landing.pearls}`;

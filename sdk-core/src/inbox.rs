@@ -4,8 +4,6 @@
 //! is here alone: what is dropped or told as one when the game does not poll, and when flags are published. Publishing itself (a
 //! swap of the snapshot that the getters use) is the driver's: it does so with every [`Flags`] that a method here returns.
 
-use std::collections::VecDeque;
-
 use crate::event::{Dropped, Event, FlagUpdates, RoomChange, State};
 use crate::flags::{Flags, Source};
 use crate::protocol::limits::MAX_QUEUED_EVENTS;
@@ -36,7 +34,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct Inbox {
     updates: FlagUpdates,
-    queue: VecDeque<Slot>,
+    queue: Vec<Slot>,
     /// How many events the core has pushed.
     pushed: u64,
     /// Dropped and not yet told.
@@ -54,7 +52,7 @@ impl Inbox {
         let session_seen = initial.source() == Source::Session && !initial.version().is_empty();
         Inbox {
             updates,
-            queue: VecDeque::new(),
+            queue: Vec::new(),
             pushed: 0,
             dropped: 0,
             current: initial,
@@ -79,7 +77,7 @@ impl Inbox {
 
     fn queue_up(&mut self, event: Event, durable: bool, number: u64) {
         let Some(event) = self.coalesce(event) else { return };
-        self.queue.push_back(Slot { event, durable, number, flags: None });
+        self.queue.push(Slot { event, durable, number, flags: None });
         self.keep_bound();
     }
 
@@ -87,9 +85,10 @@ impl Inbox {
     fn coalesce(&mut self, mut event: Event) -> Option<Event> {
         match &mut event {
             Event::StateChanged { state, previous, .. } => {
-                let waits = |slot: &Slot| matches!(slot.event, Event::StateChanged { .. });
+                let waits = |event: &Event| matches!(event, Event::StateChanged { .. });
                 // The earlier move is told with the later one, at its place: nothing that came between is told too late.
-                if let Some(Slot { event: Event::StateChanged { previous: from, .. }, .. }) = self.take(waits)
+                if let Some(Slot { event: Event::StateChanged { previous: from, .. }, .. }) =
+                    self.take(&|slot| waits(&slot.event))
                 {
                     *previous = from;
                     // There and back is no move; but another wait ends at another time, which the game may show.
@@ -99,14 +98,16 @@ impl Inbox {
                 }
             }
             Event::TokenNeeded => {
-                let told = self.queue.iter().any(|slot| slot.event == event);
-                return (!told).then_some(event);
+                if self.queue.iter().any(|slot| matches!(slot.event, Event::TokenNeeded)) {
+                    return None;
+                }
             }
             Event::SessionLost => {
                 // One is enough, unless something of a session in between waits behind it, which the next one may repeat.
-                let behind = self.queue.iter().rev().take_while(|slot| slot.event != event);
-                let told = self.queue.iter().any(|slot| slot.event == event);
-                return (!told || behind.into_iter().any(|slot| slot.durable)).then_some(event);
+                let told = self.queue.iter().rposition(|slot| matches!(slot.event, Event::SessionLost));
+                if told.is_some_and(|at| !self.queue[at..].iter().any(|slot| slot.durable)) {
+                    return None;
+                }
             }
             Event::Dropped { what, count } => {
                 let same =
@@ -119,7 +120,7 @@ impl Inbox {
                 }
             }
             Event::FlagsChanged { .. } => {
-                self.take(|slot| slot.flags.is_none() && matches!(slot.event, Event::FlagsChanged { .. }));
+                self.take(&|slot| slot.flags.is_none() && matches!(slot.event, Event::FlagsChanged { .. }));
             }
             _ => {}
         }
@@ -135,7 +136,7 @@ impl Inbox {
                     Event::RoomChanged { change: RoomChange::PlayerJoined | RoomChange::PlayerLeft, .. }
                 )
             };
-            let found = self.oldest(message).or_else(|| self.oldest(moved));
+            let found = self.oldest(&message).or_else(|| self.oldest(&moved));
             if let Some(at) = found {
                 self.queue.remove(at);
                 self.dropped += 1;
@@ -145,21 +146,21 @@ impl Inbox {
         }
     }
 
-    fn oldest(&self, kind: impl Fn(&Event) -> bool) -> Option<usize> {
+    fn oldest(&self, kind: &dyn Fn(&Event) -> bool) -> Option<usize> {
         self.queue.iter().position(|slot| !slot.durable && kind(&slot.event))
     }
 
     /// The last event against the earlier ones of its room: of gaps the sum is told, of joining and leaving the last. Whether
     /// anything was joined.
     fn join_rooms(&mut self) -> bool {
-        let Some(mut last) = self.queue.pop_back() else { return false };
+        let Some(mut last) = self.queue.pop() else { return false };
         let overtaken = |slot: &Slot| match (&slot.event, &last.event) {
             _ if slot.durable => false,
             (Event::RoomGap { game_id: a, .. }, Event::RoomGap { game_id: b, .. }) => a == b,
             (Event::RoomChanged { game_id: a, .. }, Event::RoomChanged { game_id: b, .. }) => a == b,
             _ => false,
         };
-        let found = self.take(overtaken);
+        let found = self.take(&overtaken);
         if let (
             Some(Slot { event: Event::RoomGap { missing: before, .. }, .. }),
             Event::RoomGap { missing, .. },
@@ -167,14 +168,19 @@ impl Inbox {
         {
             *missing = missing.saturating_add(*before);
         }
-        self.queue.push_back(last);
+        self.queue.push(last);
         found.is_some()
     }
 
     /// Takes the oldest slot of its kind out of the queue.
-    fn take(&mut self, kind: impl FnMut(&Slot) -> bool) -> Option<Slot> {
+    fn take(&mut self, kind: &dyn Fn(&Slot) -> bool) -> Option<Slot> {
         let at = self.queue.iter().position(kind)?;
-        self.queue.remove(at)
+        Some(self.queue.remove(at))
+    }
+
+    /// Takes the `FlagsChanged` that would publish something.
+    fn take_flags(&mut self) -> Option<Slot> {
+        self.take(&|slot| slot.flags.is_some())
     }
 
     /// Play goes on: every `OfferReady` that waits becomes `NoOffer`, so that none can surface in active play. Returns the offers' ids,
@@ -197,7 +203,7 @@ impl Inbox {
     pub fn offer_flags(&mut self, flags: Flags) -> Option<Flags> {
         let first = !self.session_seen;
         self.session_seen |= flags.source() == Source::Session && !flags.version().is_empty();
-        let waiting = self.take(|slot| slot.flags.is_some());
+        let waiting = self.take_flags();
         if flags.same_as(&self.current) {
             self.pending = None;
             return Some(self.adopt(flags));
@@ -218,7 +224,7 @@ impl Inbox {
     /// A safe point. `Some`: publish these before the call returns to the game; where they differ, `FlagsChanged` follows.
     #[must_use = "publish the returned flags"]
     pub fn apply_flags(&mut self) -> Option<Flags> {
-        let announced = self.take(|slot| slot.flags.is_some()).and_then(|slot| slot.flags);
+        let announced = self.take_flags().and_then(|slot| slot.flags);
         let flags = self.pending.take().or(announced)?;
         if !flags.same_as(&self.current) {
             self.announce(flags.version().to_owned(), None);
@@ -228,9 +234,9 @@ impl Inbox {
 
     fn announce(&mut self, version: String, flags: Option<Flags>) {
         // One that is published already and not yet told is told with this one.
-        self.take(|slot| matches!(slot.event, Event::FlagsChanged { .. }));
+        self.take(&|slot| matches!(slot.event, Event::FlagsChanged { .. }));
         let event = Event::FlagsChanged { version };
-        self.queue.push_back(Slot { event, durable: false, number: 0, flags });
+        self.queue.push(Slot { event, durable: false, number: 0, flags });
         self.keep_bound();
     }
 
@@ -250,7 +256,7 @@ impl Inbox {
             return Some(Handed { event, flags: None, durable: false });
         }
         loop {
-            let slot = self.queue.pop_front()?;
+            let slot = self.take(&|_| true)?;
             let flags = match slot.flags {
                 // A flag was read after the first answer came: the answer waits for a break like any other.
                 Some(flags) if self.updates == FlagUpdates::AtBreak && self.current.any_read() => {

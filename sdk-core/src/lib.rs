@@ -17,7 +17,6 @@ mod event;
 pub mod flags;
 mod inbox;
 mod io;
-mod map;
 #[cfg(feature = "native")]
 #[doc(hidden)]
 pub mod native;

@@ -1,7 +1,5 @@
 //! All pages of one player.
 
-use std::collections::VecDeque;
-
 use super::page::{DROPPED, Page, Variants, encode_event};
 use crate::error::Error;
 use crate::protocol::json::Object;
@@ -26,7 +24,7 @@ pub(crate) struct Batch {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     /// By number, oldest first.
-    pages: VecDeque<Page>,
+    pages: Vec<Page>,
     next: u32,
     bytes: usize,
     /// Pages below this number are to go out.
@@ -79,16 +77,16 @@ impl Queue {
         flags: &Variants,
         urgent: bool,
     ) -> Result<(), Error> {
-        if !self.pages.back().is_some_and(|page| page.takes(text, flags, timestamp)) {
+        if !self.pages.last().is_some_and(|page| page.takes(text, flags, timestamp)) {
             let page = Page::new(self.next, flags, timestamp);
             if page.len_with(text) > MAX_BATCH_BYTES {
                 return Err(Error::TooLarge);
             }
             self.next += 1;
             self.bytes += page.len();
-            self.pages.push_back(page);
+            self.pages.push(page);
         }
-        let Some(page) = self.pages.back_mut() else { return Err(Error::Internal) };
+        let Some(page) = self.pages.last_mut() else { return Err(Error::Internal) };
         let before = page.len();
         page.add(text);
         page.note(name, props);
@@ -118,18 +116,18 @@ impl Queue {
     }
 
     fn drop_page(&mut self, at: usize) {
-        let Some(page) = self.remove(at) else { return };
+        let page = self.remove(at);
         self.untold_game = self.untold_game.saturating_add(page.own_events());
         self.untold_server = self.untold_server.saturating_add(page.own_events()).saturating_add(page.told);
     }
 
-    fn remove(&mut self, at: usize) -> Option<Page> {
-        let page = self.pages.remove(at)?;
+    fn remove(&mut self, at: usize) -> Page {
+        let page = self.pages.remove(at);
         self.bytes -= page.len();
         if page.saved {
             self.deleted.push(page.number);
         }
-        Some(page)
+        page
     }
 
     /// How many events were dropped since the last call: for `Event::Dropped`.
@@ -164,7 +162,7 @@ impl Queue {
 
     /// Whether some of what was queued at the last [`Queue::request_flush`] is still here, be it under way.
     pub(crate) fn pending_flush(&self) -> bool {
-        self.pages.front().is_some_and(|page| page.number < self.flush_below)
+        self.pages.first().is_some_and(|page| page.number < self.flush_below)
     }
 
     /// Whether some of what was to go out is not under way.
@@ -230,7 +228,7 @@ impl Queue {
 
     /// The numbers that pages may have: from the first to before the end. To be kept beside them.
     pub(crate) fn range(&self) -> (u32, u32) {
-        (self.pages.front().map_or(self.next, |page| page.number), self.next)
+        (self.pages.first().map_or(self.next, |page| page.number), self.next)
     }
 
     /// Takes up the numbers of an earlier process, before any of its pages; what was pushed meanwhile comes behind them. Returns the

@@ -19,33 +19,26 @@ const BET_TIMEOUT_MS: u64 = 10_000;
 const EARLIER: RequestId = RequestId(0);
 
 impl Core {
-    pub(super) fn place_bet(
-        &mut self,
-        request: RequestId,
-        mut placed: Placed,
-        client_seed: Option<String>,
-        key: Option<String>,
-    ) {
-        placed.client_seed = client_seed.unwrap_or_else(|| self.rng.id());
-        let key = key.unwrap_or_else(|| self.rng.id());
-        let deadline = self.clock.t() + BET_TIMEOUT_MS;
-        self.write_bet(request, &placed, &key, deadline);
-        self.bets.place(&key, placed);
+    pub(super) fn place_bet(&mut self, request: RequestId, placed: Placed) {
+        let key = placed.key.clone();
+        self.bets.place(placed);
+        self.write_bet(request, key, self.clock.t() + BET_TIMEOUT_MS);
         // On the disk before it is on the wire, so that a later process can ask what became of it.
         self.store.touch_player(true);
     }
 
-    fn write_bet(&mut self, request: RequestId, placed: &Placed, key: &str, deadline: u64) {
+    fn write_bet(&mut self, request: RequestId, key: String, deadline: u64) {
+        let Some(placed) = self.bets.placed(&key) else { return };
         let bet = Object::new()
             .text("gameId", &placed.game_id)
             .number("amount", placed.amount)
             .raw("selection", placed.selection.trim())
             .text("clientSeed", &placed.client_seed)
-            .text("serverSeedHash", &self.bets.hash_for(&placed.game_id))
-            .text("idempotencyKey", key)
+            .text("serverSeedHash", self.bets.hash_for(&placed.game_id))
+            .text("idempotencyKey", &key)
             .end();
         let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, bet, deadline);
-        self.requests.add(open.with_key(Some(key.to_owned())));
+        self.requests.add(open.with_key(Some(key)));
     }
 
     /// Asks what became of bets that were never answered.
@@ -68,14 +61,9 @@ impl Core {
             && let Some(game_id) = game_id
             && let Ok(acknowledged) = BetAcknowledged::read(payload)
         {
-            self.bets.learn_hash(&game_id, acknowledged.next_seed_hash);
+            self.bets.learn_hash(&game_id, &acknowledged.next_seed_hash);
         }
-        self.event(Event::RequestCompleted {
-            request,
-            idempotency_key: key.to_owned(),
-            kind: kind.to_owned(),
-            payload: payload.to_owned(),
-        });
+        self.tell_completed(request, key, kind, payload);
         if kind == BetSettled::KIND
             && let Ok(settled) = BetSettled::read(payload)
         {
@@ -101,12 +89,14 @@ impl Core {
         let key = open.key.clone().unwrap_or_default();
         if failure.code == Code::SeedUsed
             && let Some(hash) = &failure.next_seed_hash
-            && let Some(placed) = self.bets.renew(&key, hash)
+            && self.bets.renew(&key, hash)
         {
-            return self.write_bet(request, &placed, &key, open.deadline);
+            return self.write_bet(request, key, open.deadline);
         }
         match failure.code {
-            Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => self.bets.given_up(&key),
+            Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => {
+                self.bets.given_up(&key);
+            }
             _ => {
                 self.bets.answered(&key);
                 self.store.touch_player(false);
@@ -120,22 +110,13 @@ impl Core {
         let Some(settled) = self.read::<BetSettled>(envelope) else { return Wait::Done };
         let key = settled.idempotency_key.clone();
         let pending = |open: &Open| matches!(open.owner, Owner::Bet(_)) && open.key.as_ref() == Some(&key);
-        for open in self.requests.take_where(pending) {
-            if let Owner::Bet(request) = open.owner {
-                self.bets.answered(&key);
-                self.store.touch_player(false);
-                self.event(Event::RequestCompleted {
-                    request,
-                    idempotency_key: key.clone(),
-                    kind: BetSettled::KIND.to_owned(),
-                    payload: envelope.payload.clone().into_owned(),
-                });
-            }
+        while let Some(Open { owner: Owner::Bet(request), .. }) = self.requests.take_first(&pending) {
+            self.tell_completed(request, &key, BetSettled::KIND, &envelope.payload);
         }
         if self.bets.unanswered.contains(&key) {
-            self.bets.answered(&key);
             self.store.touch_player(false);
         }
+        self.bets.answered(&key);
         self.tell_settled(settled, durable)
     }
 

@@ -32,8 +32,9 @@ impl Core {
             Command::Leave { game_id } => self.leave(game_id),
             Command::RoomSend { game_id, event, data } => self.room_send(&game_id, &event, &data),
             Command::PlaceBet { request, game_id, amount, selection, client_seed, key } => {
-                let placed = Placed { game_id, amount, selection, client_seed: String::new(), renewals: 0 };
-                self.place_bet(request, placed, client_seed, key);
+                let client_seed = client_seed.unwrap_or_else(|| self.rng.id());
+                let key = key.unwrap_or_else(|| self.rng.id());
+                self.place_bet(request, Placed { key, game_id, amount, selection, client_seed, renewals: 0 });
             }
         }
     }
@@ -41,7 +42,7 @@ impl Core {
     /// `send`: not kept. When not online it is lost, and that is what the game asked for.
     pub(super) fn send_unkept(&mut self, channel: Channel, kind: &str, payload: &str) {
         if let Some(socket) = self.link.online() {
-            self.send(socket, channel, kind, payload, None, None);
+            self.send(socket, channel, kind, payload);
         }
     }
 
@@ -56,7 +57,7 @@ impl Core {
         }
         self.fail_all(Code::Closed, "the client was closed");
         if let Some(socket) = self.link.socket() {
-            self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
+            self.out.push(Output::CloseSocket { socket, code: CloseCode::NORMAL });
         }
         self.link.phase = Phase::Idle;
         self.link.halt = Some(Halt::new(State::Closed, Cause::Closed, 0));

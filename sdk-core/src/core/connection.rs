@@ -38,7 +38,7 @@ impl Core {
         self.link.phase = Phase::Opening(socket);
         self.link.server_delay = None;
         self.timers.set(Timer::Handshake, Some(self.clock.t() + CLIENT_HANDSHAKE_MS));
-        self.out.push_back(Output::OpenSocket { socket, url: self.config.socket_url() });
+        self.out.push(Output::OpenSocket { socket, url: self.config.socket_url() });
     }
 
     /// What ends dormancy: an open break, a request, a room to join, a full event queue, an outcome that the game reported. What the SDK
@@ -79,7 +79,7 @@ impl Core {
         let text =
             Envelope::new(Authenticate::CHANNEL, Authenticate::KIND, authenticate.end(), self.clock.wall())
                 .encode();
-        self.out.push_back(Output::SendText { socket, text });
+        self.out.push(Output::SendText { socket, text });
     }
 
     pub(super) fn on_connected(&mut self, connected: &Connected) {
@@ -130,7 +130,7 @@ impl Core {
     /// We give the socket up: it is dead, late, or its server makes no sense.
     pub(super) fn give_up_socket(&mut self, cause: Cause) {
         let Some(socket) = self.link.socket() else { return };
-        self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
+        self.out.push(Output::CloseSocket { socket, code: CloseCode::NORMAL });
         self.leave_socket();
         self.link.last_code = 0;
         self.link.last_cause = cause;

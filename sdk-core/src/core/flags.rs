@@ -62,7 +62,7 @@ impl Core {
         // The last ones may have been applied since, and nothing else would tell.
         self.collect_exposures();
         self.flags_offered = Some(flags.clone());
-        self.out.push_back(Output::Flags(flags));
+        self.out.push(Output::Flags(flags));
     }
 
     /// A flag's first read becomes one `$exposure`. No input tells that flags were applied, so whoever stamps an event with them looks

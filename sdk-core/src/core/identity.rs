@@ -7,7 +7,7 @@ use crate::analytics::Queue;
 use crate::event::Event;
 use crate::flags::fetch::CachedFlags;
 use crate::io::{LogLevel, Output, StoreKey};
-use crate::offers::ledger::{Held, Ledger};
+use crate::offers::ledger::{Gone, Held, Ledger};
 use crate::protocol::json::{self, List, Members, Object, Value};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::{Code, is_player_id};
@@ -94,7 +94,7 @@ impl Core {
 
     pub(super) fn begin_loading(&mut self) {
         if self.config.persistent {
-            self.out.push_back(Output::Load { key: StoreKey::Boot });
+            self.out.push(Output::Load { key: StoreKey::Boot });
         } else {
             self.on_boot_loaded(None);
             self.settle();
@@ -144,7 +144,7 @@ impl Core {
         self.store.saving.clear();
         self.store.stage = Stage::Player;
         if self.config.persistent {
-            self.out.push_back(Output::Load { key: StoreKey::Player(self.store.player.clone()) });
+            self.out.push(Output::Load { key: StoreKey::Player(self.store.player.clone()) });
         } else {
             self.on_player_loaded(None);
         }
@@ -157,7 +157,7 @@ impl Core {
             if let Some([(_, id), (_, expires_at)]) = json::array(offer).as_deref()
                 && let (Some(id), Some(expires_at)) = (String::of(id), i64::of(expires_at))
             {
-                ledger.seen.push((id, expires_at));
+                ledger.seen.push(Gone { offer_id: id, expires_at });
             }
         }
         for (_, offer) in record.list("held") {
@@ -186,7 +186,7 @@ impl Core {
             return self.on_all_loaded();
         }
         for page in pages {
-            self.out.push_back(Output::Load { key: StoreKey::Events(self.store.player.clone(), page) });
+            self.out.push(Output::Load { key: StoreKey::Events(self.store.player.clone(), page) });
         }
     }
 
@@ -239,7 +239,7 @@ impl Core {
         // The guest's pages are deleted under his name, with the record that names them.
         self.save_pages();
         if self.config.persistent {
-            self.out.push_back(Output::Save { key: StoreKey::Player(String::new()), bytes: Vec::new() });
+            self.out.push(Output::Save { key: StoreKey::Player(String::new()), bytes: Vec::new() });
         }
         self.analytics = Queue::new();
         self.store.guest = Some(guest);
@@ -339,8 +339,8 @@ impl Core {
                 claimed.text(&offer.offer_id);
             }
         }
-        for (id, expires_at) in &self.ledger.seen {
-            seen.raw(&List::new().text(id).number(*expires_at).end());
+        for Gone { offer_id, expires_at } in &self.ledger.seen {
+            seen.raw(&List::new().text(offer_id).number(*expires_at).end());
         }
         for key in &self.bets.unanswered {
             bets.text(key);
@@ -364,12 +364,12 @@ impl Core {
         }
         for (page, bytes) in self.analytics.dirty_pages() {
             let key = StoreKey::Events(self.store.player.clone(), page);
-            self.out.push_back(Output::Save { key, bytes });
+            self.out.push(Output::Save { key, bytes });
         }
     }
 
     fn save(&mut self, key: StoreKey, mut record: Object) {
-        self.out.push_back(Output::Save { key, bytes: record.end().into_bytes() });
+        self.out.push(Output::Save { key, bytes: record.end().into_bytes() });
     }
 
     /// A save that failed is tried again with the next change, or with the next ping.

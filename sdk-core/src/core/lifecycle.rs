@@ -85,7 +85,7 @@ impl Core {
                 self.send_batches();
                 self.send_ack();
             }
-            self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
+            self.out.push(Output::CloseSocket { socket, code: CloseCode::NORMAL });
             self.leave_socket();
         }
         self.go_dormant_in_background();

@@ -19,8 +19,6 @@ mod outbound;
 mod rooms;
 mod token;
 
-use std::collections::VecDeque;
-
 use crate::analytics::Queue;
 use crate::config::Config;
 use crate::event::{Cause, Event, State};
@@ -63,7 +61,7 @@ pub struct Core {
     rng: Rng,
     clock: Clock,
     timers: Timers,
-    out: VecDeque<Output>,
+    out: Vec<Output>,
 
     link: Link,
     tokens: Tokens,
@@ -124,7 +122,7 @@ impl Core {
             rng: Rng::new(seed),
             clock: Clock::new(now),
             timers: Timers::default(),
-            out: VecDeque::new(),
+            out: Vec::new(),
             link: Link::new(),
             tokens: Tokens::default(),
             heartbeat: Heartbeat::new(),
@@ -176,8 +174,8 @@ impl Core {
 
     /// The next thing to do; [`Output::WakeAt`] when there is nothing more.
     pub fn poll_output(&mut self) -> Output {
-        if let Some(output) = self.out.pop_front() {
-            return output;
+        if !self.out.is_empty() {
+            return self.out.remove(0);
         }
         self.armed = self.timers.next();
         Output::WakeAt(self.armed.map_or(u64::MAX, |t| self.clock.mono_of(t)))
@@ -275,13 +273,13 @@ impl Core {
 
     fn push_event(&mut self, event: Event, durable: bool) -> u64 {
         self.events_out += 1;
-        self.out.push_back(Output::Event { event, durable });
+        self.out.push(Output::Event { event, durable });
         self.events_out
     }
 
     /// A line of these parts for the log.
     fn log(&mut self, level: LogLevel, parts: &[&str]) {
-        self.out.push_back(Output::Log { level, line: join(parts) });
+        self.out.push(Output::Log { level, line: join(parts) });
     }
 
     fn tell_state(&mut self) {

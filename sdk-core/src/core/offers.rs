@@ -34,7 +34,7 @@ impl Core {
         let asked_on = self.gate.open().and_then(|b| b.asked_on);
         self.end_break();
         if let Some(socket) = self.link.online().filter(|socket| asked_on == Some(*socket)) {
-            self.send_bare::<NotReady>(socket, None);
+            self.send(socket, NotReady::CHANNEL, NotReady::KIND, "{}");
         }
     }
 
@@ -63,7 +63,7 @@ impl Core {
 
     /// The break has its answer: nobody waits for the `lease` any more.
     fn forget_question(&mut self, number: u64) {
-        self.requests.take_where(|open| open.owner == Owner::Break(number));
+        self.requests.take_first(&|open| open.owner == Owner::Break(number));
     }
 
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
@@ -72,9 +72,8 @@ impl Core {
             self.log(LogLevel::Warn, &["ignored an offer whose id is not 1 to 128 bytes"]);
             return Wait::Done;
         }
-        let known = self.ledger.held.iter().find(|h| h.offer.offer_id == offer.offer_id);
-        if let Some(held) = known {
-            return held.surfaced_as.map_or_else(|| Wait::Held(offer.offer_id.clone()), Wait::Event);
+        if let Some(held) = self.ledger.held(&offer.offer_id) {
+            return held.surfaced_as.map_or(Wait::Held(offer.offer_id), Wait::Event);
         }
         let dead = self.clock.is_trusted() && offer.expires_at <= self.clock.server_time();
         if dead || self.ledger.knows(&offer.offer_id) {
@@ -133,11 +132,10 @@ impl Core {
         if self.ledger.next_expiry().is_none_or(|at| at > now) {
             return;
         }
-        let (unseen, shown) = self.ledger.expire(now);
-        if !unseen.is_empty() {
+        if self.ledger.expire_held(now) {
             self.store.touch_player(true);
         }
-        for offer_id in shown {
+        while let Some(offer_id) = self.ledger.next_expired(now) {
             if self.ledger.outcome(&offer_id, Outcome::Expired) {
                 self.track_result(&offer_id, Outcome::Expired.as_str());
             }
@@ -160,11 +158,8 @@ impl Core {
     /// The game has taken events; offers among them count as seen.
     pub(super) fn on_taken(&mut self, events: u64) {
         self.delivery.taken(events);
-        let taken = self.ledger.taken(events);
-        if !taken.is_empty() {
+        while let Some(Held { offer, claimed, .. }) = self.ledger.next_taken(events) {
             self.store.touch_player(true);
-        }
-        for Held { offer, claimed, .. } in taken {
             if claimed {
                 self.track_result(&offer.offer_id, "received");
             }
@@ -174,15 +169,12 @@ impl Core {
     /// Held offers that are on the disk now may be acknowledged; claimed ones are reported.
     pub(super) fn settle_received(&mut self) {
         let store = &self.store;
-        let held = self.ledger.held_ids();
-        self.delivery.released(|id| store.is_safe(id) || !held.iter().any(|held| held == id));
-        let safe = self.ledger.held.iter_mut().filter(|h| h.claimed && store.is_safe(&h.offer.offer_id));
-        let mut received = Vec::new();
-        for held in safe {
+        self.delivery.released(&|id| store.is_safe(id) || self.ledger.held(id).is_none());
+        while let Some(held) =
+            self.ledger.held.iter_mut().find(|h| h.claimed && self.store.is_safe(&h.offer.offer_id))
+        {
             held.claimed = false;
-            received.push(held.offer.offer_id.clone());
-        }
-        for offer_id in received {
+            let offer_id = held.offer.offer_id.clone();
             self.track_result(&offer_id, "received");
         }
     }
@@ -209,7 +201,7 @@ impl Core {
         self.link.network
             && !self.link.background
             && self.bearer().is_some()
-            && !self.is_under_way(|p| matches!(p, Purpose::Claim { .. }))
+            && !self.is_under_way(&|p| matches!(p, Purpose::Claim { .. }))
     }
 
     fn claim(&mut self) {

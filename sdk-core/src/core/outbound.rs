@@ -57,56 +57,62 @@ impl Core {
         }
     }
 
-    /// Sends an envelope; the newest acknowledgement rides on it. False when the server would not read it.
-    pub(super) fn send(
-        &mut self,
-        socket: SocketId,
+    /// A message as text; the newest acknowledgement rides on it.
+    fn compose(
+        &self,
         channel: Channel,
         kind: &str,
         payload: &str,
         id: Option<u64>,
         key: Option<&str>,
-    ) -> bool {
+    ) -> String {
         let mut envelope = Envelope::new(channel, kind, payload, self.clock.wall());
         envelope.id = id.map(|id| wire_id(id).into());
         envelope.key = key.map(Into::into);
         envelope.ack = self.delivery.ack();
-        let text = envelope.encode();
+        envelope.encode()
+    }
+
+    /// Puts what [`Core::compose`] made on the wire. False when the server would not read it.
+    fn transmit(&mut self, socket: SocketId, text: String) -> bool {
         if text.len() > self.max_message {
             let (bytes, max) = (number(text.len() as u64), number(self.max_message as u64));
-            self.log(LogLevel::Warn, &[kind, " is ", &bytes, " bytes; the server reads ", &max]);
+            self.log(LogLevel::Warn, &["not sent, for it is ", &bytes, " bytes and the server reads ", &max]);
             return false;
         }
-        self.out.push_back(Output::SendText { socket, text });
+        self.out.push(Output::SendText { socket, text });
         self.heartbeat.sent(self.clock.t());
         self.delivery.ack_went_out();
         self.timers.stop(Timer::Ack);
         true
     }
 
-    /// A message that says all by its type.
-    pub(super) fn send_bare<M: Message>(&mut self, socket: SocketId, id: Option<u64>) {
-        self.send(socket, M::CHANNEL, M::KIND, "{}", id, None);
+    /// Sends a message that nobody keeps.
+    pub(super) fn send(&mut self, socket: SocketId, channel: Channel, kind: &str, payload: &str) {
+        let text = self.compose(channel, kind, payload, None, None);
+        self.transmit(socket, text);
     }
 
     pub(super) fn ping(&mut self, probe: bool) {
         let Some(socket) = self.link.online() else { return };
         let id = self.requests.next_id();
-        self.send_bare::<Ping>(socket, Some(id));
+        let text = self.compose(Ping::CHANNEL, Ping::KIND, "{}", Some(id), None);
+        self.transmit(socket, text);
         self.heartbeat.pinged(wire_id(id), self.clock.t(), probe);
     }
 
     pub(super) fn send_ack(&mut self) {
         if let Some(socket) = self.link.online().filter(|_| self.delivery.owes_ack()) {
-            self.send_bare::<Ack>(socket, None);
+            self.send(socket, Ack::CHANNEL, Ack::KIND, "{}");
         }
     }
 
     /// Writes every request that may (again) be written on this socket.
     pub(super) fn write_requests(&mut self, socket: SocketId) {
-        for id in self.requests.to_write(socket) {
-            let Some(open) = self.requests.get(id).cloned() else { continue };
-            if self.send(socket, open.channel, &open.kind, &open.payload, Some(id), open.key.as_deref()) {
+        while let Some(open) = self.requests.to_write(socket) {
+            let id = open.id;
+            let text = self.compose(open.channel, &open.kind, &open.payload, Some(id), open.key.as_deref());
+            if self.transmit(socket, text) {
                 self.requests.written(id, socket);
             } else if let Some(open) = self.requests.take(id) {
                 self.fail(
@@ -122,12 +128,7 @@ impl Core {
     pub(super) fn complete(&mut self, open: Open, kind: &str, payload: &str) {
         match open.owner {
             Owner::Game(request) => {
-                self.event(Event::RequestCompleted {
-                    request,
-                    idempotency_key: open.key.unwrap_or_default(),
-                    kind: kind.to_owned(),
-                    payload: payload.to_owned(),
-                });
+                self.tell_completed(request, open.key.as_deref().unwrap_or_default(), kind, payload);
             }
             Owner::Break(number) => {
                 let pending = Lease::read(payload).map_or(0, |lease| lease.pending);
@@ -160,6 +161,15 @@ impl Core {
         }
     }
 
+    pub(super) fn tell_completed(&mut self, request: RequestId, key: &str, kind: &str, payload: &str) {
+        self.event(Event::RequestCompleted {
+            request,
+            idempotency_key: key.to_owned(),
+            kind: kind.to_owned(),
+            payload: payload.to_owned(),
+        });
+    }
+
     pub(super) fn tell_failed(&mut self, request: RequestId, idempotency_key: String, failure: Failure) {
         self.event(Event::RequestFailed {
             request,
@@ -171,26 +181,26 @@ impl Core {
         });
     }
 
-    fn end_unanswered(&mut self, open: Open) {
-        let code = open.end_code();
-        let message = match code {
-            Code::NotSent => "the deadline passed before it could be sent",
-            _ => "it was sent and not answered; it may have been executed",
-        };
-        self.fail(open, Failure::own(code, message));
+    fn end_unanswered(&mut self, requests: Vec<Open>) {
+        for open in requests {
+            let code = open.end_code();
+            let message = match code {
+                Code::NotSent => "the deadline passed before it could be sent",
+                _ => "it was sent and not answered; it may have been executed",
+            };
+            self.fail(open, Failure::own(code, message));
+        }
     }
 
     pub(super) fn on_request_deadlines(&mut self) {
-        for open in self.requests.take_expired(self.clock.t()) {
-            self.end_unanswered(open);
-        }
+        let expired = self.requests.take_expired(self.clock.t());
+        self.end_unanswered(expired);
     }
 
     /// The socket ended: what was written on it without a key can't be answered any more.
     pub(super) fn fail_lost_requests(&mut self) {
-        for open in self.requests.take_lost() {
-            self.end_unanswered(open);
-        }
+        let lost = self.requests.take_lost();
+        self.end_unanswered(lost);
     }
 
     /// The server closed with 1009: the longest unanswered message is failed and not sent again.
@@ -204,7 +214,7 @@ impl Core {
     }
 
     pub(super) fn fail_all(&mut self, code: Code, message: &str) {
-        for open in self.requests.take_where(|_| true) {
+        for open in self.requests.take_where(&|_| true) {
             self.fail(open, Failure::own(code, message));
         }
     }
@@ -237,11 +247,11 @@ impl Core {
         self.last_http += 1;
         let http = HttpId(self.last_http);
         self.http.push((http, purpose));
-        self.out.push_back(Output::HttpRequest { http, method, url, headers, body, timeout_ms });
+        self.out.push(Output::HttpRequest { http, method, url, headers, body, timeout_ms });
         http
     }
 
-    pub(super) fn is_under_way(&self, which: impl Fn(&Purpose) -> bool) -> bool {
+    pub(super) fn is_under_way(&self, which: &dyn Fn(&Purpose) -> bool) -> bool {
         self.http.iter().any(|(_, purpose)| which(purpose))
     }
 

@@ -27,7 +27,8 @@ impl Core {
         if !self.rooms.drop(&game_id) {
             return;
         }
-        self.requests.take_where(|open| open.owner == Owner::Join(game_id.clone()));
+        let owner = Owner::Join(game_id.clone());
+        self.requests.take_first(&|open| open.owner == owner);
         if let Some(socket) = self.link.online() {
             self.send_leave(socket, &game_id);
         }
@@ -36,7 +37,7 @@ impl Core {
 
     fn send_leave(&mut self, socket: SocketId, game_id: &str) {
         let payload = Object::new().text("gameId", game_id).end();
-        self.send(socket, Channel::Game, "leave_game", &payload, None, None);
+        self.send(socket, Channel::Game, "leave_game", &payload);
     }
 
     /// `rooms().send`: not kept.
@@ -61,12 +62,12 @@ impl Core {
 
     /// `authenticated` says where this session still is.
     pub(super) fn reconcile_rooms(&mut self, socket: SocketId, still_in: &[RoomState]) {
-        let (kept, unwanted) = self.rooms.reconcile(still_in);
-        for (game_id, missing) in kept {
-            self.tell_gap(&game_id, missing);
-        }
-        for game_id in unwanted {
-            self.send_leave(socket, &game_id);
+        self.rooms.reconnected();
+        for RoomState { game_id, n, .. } in still_in {
+            match self.rooms.joined(game_id, *n) {
+                Some(missing) => self.tell_gap(game_id, missing),
+                None => self.send_leave(socket, game_id),
+            }
         }
     }
 
@@ -82,7 +83,7 @@ impl Core {
             return self.on_join_failed(game_id, Code::InvalidPayload);
         };
         if let Some(hash) = joined.server_seed_hash {
-            self.bets.learn_hash(game_id, hash);
+            self.bets.learn_hash(game_id, &hash);
         }
         let Some(missing) = self.rooms.joined(game_id, joined.n) else { return };
         self.room_changed(game_id.to_owned(), RoomChange::Joined, "", joined.players, None);

@@ -28,7 +28,7 @@ impl Core {
         } else {
             let ticket = self.tokens.next_ticket();
             self.tokens.ask(Asked::Game(ticket));
-            self.out.push_back(Output::FetchToken { ticket });
+            self.out.push(Output::FetchToken { ticket });
         }
     }
 
@@ -93,7 +93,7 @@ impl Core {
     pub(super) fn on_auth_failed(&mut self, reason: &str) {
         self.log(LogLevel::Warn, &["the server refused the token: ", reason]);
         if let Some(socket) = self.link.socket() {
-            self.out.push_back(Output::CloseSocket { socket, code: CloseCode::NORMAL });
+            self.out.push(Output::CloseSocket { socket, code: CloseCode::NORMAL });
             self.on_socket_closed(socket, CloseCode::AUTH_FAILED, None);
         }
     }

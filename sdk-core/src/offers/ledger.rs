@@ -3,7 +3,7 @@
 //! Offers come in, none leaves twice, none leaves after its expiry. When one may leave is the gate's business.
 
 use crate::event::{Offer, Outcome};
-use crate::protocol::json::{Json, Object};
+use crate::protocol::json::Object;
 use crate::protocol::limits::MAX_SEEN_OFFERS;
 use crate::protocol::messages::client::Offered;
 
@@ -22,9 +22,9 @@ pub(crate) struct Held {
     pub(crate) claimed: bool,
 }
 
-/// An offer on the screen, for all the SDK knows.
-#[derive(Debug, Clone)]
-pub(crate) struct Showing {
+/// An offer that left: what is left of it here.
+#[derive(Debug)]
+pub(crate) struct Gone {
     pub(crate) offer_id: String,
     pub(crate) expires_at: i64,
 }
@@ -33,17 +33,26 @@ pub(crate) struct Showing {
 pub(crate) struct Ledger {
     /// Not taken by the game yet, oldest first. On disk.
     pub(crate) held: Vec<Held>,
-    /// Taken by the game: id and expiry. On disk until then.
-    pub(crate) seen: Vec<(String, i64)>,
-    pub(crate) showing: Vec<Showing>,
+    /// Taken by the game. On disk until they expire.
+    pub(crate) seen: Vec<Gone>,
+    /// On the screen, for all the SDK knows.
+    pub(crate) showing: Vec<Gone>,
     outcomes: Vec<(String, Outcome)>,
 }
 
 impl Ledger {
     /// Whether this offer has been here before.
     pub(crate) fn knows(&self, offer_id: &str) -> bool {
-        self.seen.iter().any(|(id, _)| id == offer_id)
-            || self.held.iter().any(|h| h.offer.offer_id == offer_id)
+        self.seen.iter().any(|s| s.offer_id == offer_id) || self.held(offer_id).is_some()
+    }
+
+    /// It waits for a break, or to be taken.
+    pub(crate) fn held(&self, offer_id: &str) -> Option<&Held> {
+        self.held.iter().find(|h| h.offer.offer_id == offer_id)
+    }
+
+    fn held_mut(&mut self, offer_id: &str) -> Option<&mut Held> {
+        self.held.iter_mut().find(|h| h.offer.offer_id == offer_id)
     }
 
     /// Takes an offer in. Returns the id of one that had to make room.
@@ -61,8 +70,7 @@ impl Ledger {
 
     /// A claim brought an offer that is held: its reception is reported when it is safe. False: it is not held (any more).
     pub(crate) fn claim(&mut self, offer_id: &str) -> bool {
-        let held = self.held.iter_mut().find(|h| h.offer.offer_id == offer_id);
-        held.map(|held| held.claimed = true).is_some()
+        self.held_mut(offer_id).map(|held| held.claimed = true).is_some()
     }
 
     /// The oldest held offer that may surface at this server time.
@@ -72,82 +80,89 @@ impl Ledger {
 
     /// It surfaces as this event.
     pub(crate) fn surface(&mut self, offer_id: &str, placement: &str, event: u64) -> Option<Offer> {
-        let held = self.held.iter_mut().find(|h| h.offer.offer_id == offer_id && h.surfaced_as.is_none())?;
+        let held = self.held_mut(offer_id).filter(|h| h.surfaced_as.is_none())?;
         held.surfaced_as = Some(event);
-        let offer = &held.offer;
-        self.showing.push(Showing { offer_id: offer.offer_id.clone(), expires_at: offer.expires_at });
+        let Offered { campaign_id, title, discount, expires_at, image_url, data, .. } = held.offer.clone();
+        self.showing.push(Gone { offer_id: offer_id.to_owned(), expires_at });
         Some(Offer {
-            offer_id: offer.offer_id.clone(),
-            campaign_id: offer.campaign_id.clone(),
-            title: offer.title.clone(),
-            discount: offer.discount,
-            image_url: offer.image_url.clone(),
+            offer_id: offer_id.to_owned(),
+            campaign_id,
+            title,
+            discount,
+            image_url,
             placement: placement.to_owned(),
-            expires_at: offer.expires_at,
-            data: offer.data.as_ref().map(|Json(data)| data.clone()).unwrap_or_default(),
+            expires_at,
+            data: data.unwrap_or_default().0,
         })
     }
 
     /// It surfaced, but play went on before the game saw it: it waits for the next break. Returns the event that it was.
     pub(crate) fn withdraw(&mut self, offer_id: &str) -> Option<u64> {
-        let held = self.held.iter_mut().find(|h| h.offer.offer_id == offer_id)?;
-        let event = held.surfaced_as.take()?;
-        self.showing.retain(|s| s.offer_id != offer_id);
+        let event = self.held_mut(offer_id)?.surfaced_as.take()?;
+        self.hide(offer_id);
         Some(event)
     }
 
-    /// The game has taken every event up to this count. Returns the offers that it took with them.
-    pub(crate) fn taken(&mut self, events: u64) -> Vec<Held> {
-        let is_taken = |h: &Held| h.surfaced_as.is_some_and(|event| event <= events);
-        let taken: Vec<Held> = self.held.extract_if(.., |h| is_taken(h)).collect();
-        for held in &taken {
-            self.remember(held.offer.offer_id.clone(), held.offer.expires_at);
-        }
-        taken
+    /// It is off the screen.
+    fn hide(&mut self, offer_id: &str) {
+        self.showing.retain(|s| s.offer_id != offer_id);
+    }
+
+    /// The game has taken every event up to this count. Returns the next offer that it took with them.
+    pub(crate) fn next_taken(&mut self, events: u64) -> Option<Held> {
+        let at = self.held.iter().position(|h| h.surfaced_as.is_some_and(|event| event <= events))?;
+        let held = self.held.remove(at);
+        self.remember(held.offer.offer_id.clone(), held.offer.expires_at);
+        Some(held)
     }
 
     /// A seen id, kept until its expiry.
     pub(crate) fn remember(&mut self, offer_id: String, expires_at: i64) {
         if self.seen.len() >= MAX_SEEN_OFFERS {
-            let first = self.seen.iter().enumerate().min_by_key(|(_, (_, at))| *at).map(|(at, _)| at);
+            let first = self.seen.iter().enumerate().min_by_key(|(_, s)| s.expires_at).map(|(at, _)| at);
             first.map(|at| self.seen.remove(at));
         }
-        self.seen.push((offer_id, expires_at));
+        self.seen.push(Gone { offer_id, expires_at });
     }
 
-    /// Lets go of what has expired. Returns (held offers that never surfaced, offers to take off the screen).
-    pub(crate) fn expire(&mut self, server_now: i64) -> (Vec<Held>, Vec<String>) {
-        let dead = |h: &Held| h.surfaced_as.is_none() && h.offer.expires_at <= server_now;
-        let unseen = self.held.extract_if(.., |h| dead(h)).collect();
-        let shown = self.showing.extract_if(.., |s| s.expires_at <= server_now).map(|s| s.offer_id).collect();
-        (unseen, shown)
+    /// Lets go of held offers that expired before they surfaced. True when there were any.
+    pub(crate) fn expire_held(&mut self, server_now: i64) -> bool {
+        let before = self.held.len();
+        self.held.retain(|h| h.surfaced_as.is_some() || h.offer.expires_at > server_now);
+        before != self.held.len()
+    }
+
+    /// The next offer to take off the screen, for it has expired there.
+    pub(crate) fn next_expired(&mut self, server_now: i64) -> Option<String> {
+        let at = self.showing.iter().position(|s| s.expires_at <= server_now)?;
+        Some(self.showing.remove(at).offer_id)
     }
 
     /// Forgets ids whose offers can't come again. True when there were any.
     pub(crate) fn forget_old(&mut self, server_now: i64) -> bool {
         let before = self.seen.len();
-        self.seen.retain(|(_, expires_at)| *expires_at > server_now);
+        self.seen.retain(|s| s.expires_at > server_now);
         before != self.seen.len()
     }
 
     /// The next expiry, in server time.
     pub(crate) fn next_expiry(&self) -> Option<i64> {
-        let waiting = self.held.iter().filter(|h| h.surfaced_as.is_none()).map(|h| h.offer.expires_at);
-        waiting.chain(self.showing.iter().map(|s| s.expires_at)).min()
+        let waiting = self.held.iter().filter(|h| h.surfaced_as.is_none()).map(|h| h.offer.expires_at).min();
+        let showing = self.showing.iter().map(|s| s.expires_at).min();
+        waiting.into_iter().chain(showing).min()
     }
 
     /// What became of an offer. False when this pair was told before.
     pub(crate) fn outcome(&mut self, offer_id: &str, outcome: Outcome) -> bool {
-        let pair = (offer_id.to_owned(), outcome);
-        if self.outcomes.contains(&pair) {
+        if self.outcomes.iter().any(|(id, known)| *known == outcome && id == offer_id) {
             return false;
         }
         if self.outcomes.len() >= MAX_OUTCOMES {
             self.outcomes.remove(0);
         }
-        self.outcomes.push(pair);
+        self.outcomes.push((offer_id.to_owned(), outcome));
         if outcome != Outcome::Shown {
-            self.showing.retain(|s| s.offer_id != offer_id);
+            self.hide(offer_id);
         }
         true
     }
@@ -179,8 +194,8 @@ mod tests {
         assert!(ledger.knows("a"));
         assert!(ledger.surface("a", "shop", 5).is_some());
         assert!(ledger.surface("a", "shop", 6).is_none(), "never twice");
-        assert!(ledger.taken(4).is_empty());
-        assert_eq!(ledger.taken(5).len(), 1);
+        assert!(ledger.next_taken(4).is_none());
+        assert!(ledger.next_taken(5).is_some() && ledger.next_taken(5).is_none());
         assert!(ledger.knows("a") && ledger.held.is_empty());
         assert!(!ledger.forget_old(999));
         assert!(ledger.forget_old(1_000));
@@ -194,8 +209,9 @@ mod tests {
         ledger.hold(offer("b", 200), false);
         ledger.surface("b", "shop", 1);
         assert_eq!(ledger.next_expiry(), Some(100));
-        let (unseen, shown) = ledger.expire(200);
-        assert_eq!((unseen.len(), shown), (1, vec!["b".to_owned()]));
+        assert!(ledger.expire_held(200) && !ledger.expire_held(200));
+        assert_eq!(ledger.next_expired(200).as_deref(), Some("b"));
+        assert_eq!(ledger.next_expired(200), None);
         assert_eq!(ledger.next_expiry(), None);
     }
 
@@ -207,7 +223,7 @@ mod tests {
         assert!(ledger.outcome("a", Outcome::Shown));
         assert!(!ledger.outcome("a", Outcome::Shown), "the same pair once");
         assert!(ledger.outcome("a", Outcome::Accepted));
-        assert!(ledger.expire(500).1.is_empty());
+        assert!(ledger.next_expired(500).is_none());
     }
 
     #[test]

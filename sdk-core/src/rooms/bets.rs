@@ -1,7 +1,5 @@
 //! Bets: which seed the next one names, which are unanswered, which are settled already.
 
-use crate::map::Map;
-
 /// Settled bets remembered, so that each is told once.
 const MAX_SETTLED: usize = 256;
 /// Unanswered bets kept for a later process.
@@ -10,8 +8,9 @@ const MAX_UNANSWERED: usize = 64;
 pub(crate) const MAX_RENEWALS: u32 = 5;
 
 /// What is needed to write a bet again with another seed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Placed {
+    pub(crate) key: String,
     pub(crate) game_id: String,
     pub(crate) amount: i64,
     pub(crate) selection: String,
@@ -21,61 +20,77 @@ pub(crate) struct Placed {
 
 #[derive(Debug, Default)]
 pub(crate) struct Bets {
-    /// Bets whose request is open, by key.
-    placed: Map<String, Placed>,
+    /// Bets whose request is open.
+    placed: Vec<Placed>,
     /// Keys without an answer, oldest first. On disk.
     pub(crate) unanswered: Vec<String>,
     /// With the event that told of each.
     settled: Vec<(String, u64)>,
     /// The seed hash for the next bet, by game.
-    next_hash: Map<String, String>,
+    next_hash: Vec<(String, String)>,
 }
 
 impl Bets {
     /// A bet is about to be sent. A key that is placed again is no longer asked for as an earlier one.
-    pub(crate) fn place(&mut self, key: &str, placed: Placed) {
-        self.placed.insert(key.to_owned(), placed);
-        self.unanswered.retain(|k| k != key);
+    pub(crate) fn place(&mut self, placed: Placed) {
+        let key = placed.key.clone();
+        self.answered(&key);
+        self.placed.push(placed);
         if self.unanswered.len() >= MAX_UNANSWERED {
             self.unanswered.remove(0);
         }
-        self.unanswered.push(key.to_owned());
+        self.unanswered.push(key);
+    }
+
+    /// A bet whose request is open.
+    pub(crate) fn placed(&self, key: &str) -> Option<&Placed> {
+        self.placed.iter().find(|placed| placed.key == key)
     }
 
     /// The hash to bet on; empty where none is known, which makes the server name it.
-    pub(crate) fn hash_for(&self, game_id: &str) -> String {
-        self.next_hash.get(game_id).cloned().unwrap_or_default()
+    pub(crate) fn hash_for(&self, game_id: &str) -> &str {
+        self.next_hash.iter().find(|(id, _)| id == game_id).map_or("", |(_, hash)| hash)
     }
 
-    pub(crate) fn learn_hash(&mut self, game_id: &str, hash: String) {
-        if !hash.is_empty() {
-            self.next_hash.insert(game_id.to_owned(), hash);
+    pub(crate) fn learn_hash(&mut self, game_id: &str, hash: &str) {
+        if hash.is_empty() {
+            return;
+        }
+        match self.next_hash.iter_mut().find(|(id, _)| id == game_id) {
+            Some((_, known)) => hash.clone_into(known),
+            None => self.next_hash.push((game_id.to_owned(), hash.to_owned())),
         }
     }
 
-    /// `SEED_USED`: the bet to write again, unless that was tried often enough.
-    pub(crate) fn renew(&mut self, key: &str, hash: &str) -> Option<Placed> {
-        let placed = self.placed.get_mut(key).filter(|p| p.renewals < MAX_RENEWALS && !hash.is_empty())?;
+    /// `SEED_USED`: whether to write the bet again, which ends when it was tried often enough.
+    pub(crate) fn renew(&mut self, key: &str, hash: &str) -> bool {
+        let known = self.placed.iter_mut().find(|placed| placed.key == key);
+        let Some(placed) = known.filter(|p| p.renewals < MAX_RENEWALS && !hash.is_empty()) else {
+            return false;
+        };
         placed.renewals += 1;
-        let placed = placed.clone();
-        self.learn_hash(&placed.game_id, hash.to_owned());
-        Some(placed)
+        let game_id = placed.game_id.clone();
+        self.learn_hash(&game_id, hash);
+        true
     }
 
     /// The server answered: nobody will have to ask again. Returns the game that the bet was in, if this process placed it.
     pub(crate) fn answered(&mut self, key: &str) -> Option<String> {
-        self.unanswered.retain(|k| k != key);
-        self.placed.remove(key).map(|placed| placed.game_id)
+        if let Some(at) = self.unanswered.iter().position(|k| k == key) {
+            self.unanswered.remove(at);
+        }
+        self.given_up(key)
     }
 
-    /// The request ended without an answer: the key stays, to be asked for.
-    pub(crate) fn given_up(&mut self, key: &str) {
-        self.placed.remove(key);
+    /// The request ended without an answer: the key stays, to be asked for. Returns the game as [`Bets::answered`] does.
+    pub(crate) fn given_up(&mut self, key: &str) -> Option<String> {
+        let at = self.placed.iter().position(|placed| placed.key == key)?;
+        Some(self.placed.remove(at).game_id)
     }
 
     /// Earlier bets to ask for on a new connection.
     pub(crate) fn to_ask(&self) -> Vec<String> {
-        self.unanswered.iter().filter(|key| !self.placed.contains_key(*key)).cloned().collect()
+        self.unanswered.iter().filter(|key| self.placed(key).is_none()).cloned().collect()
     }
 
     /// The event that told of this result, if one has.
@@ -98,6 +113,7 @@ mod tests {
 
     fn placed() -> Placed {
         Placed {
+            key: "k".into(),
             game_id: "dice".into(),
             amount: 5,
             selection: "{}".into(),
@@ -109,11 +125,11 @@ mod tests {
     #[test]
     fn an_unanswered_bet_is_asked_for_unless_it_is_open_again() {
         let mut bets = Bets::default();
-        bets.place("k", placed());
+        bets.place(placed());
         assert!(bets.to_ask().is_empty());
         bets.given_up("k");
         assert_eq!(bets.to_ask(), ["k"]);
-        bets.place("k", placed());
+        bets.place(placed());
         assert!(bets.to_ask().is_empty());
         assert_eq!(bets.answered("k").as_deref(), Some("dice"));
         assert!(bets.unanswered.is_empty());
@@ -122,11 +138,11 @@ mod tests {
     #[test]
     fn a_seed_is_renewed_a_bounded_number_of_times() {
         let mut bets = Bets::default();
-        bets.place("k", placed());
+        bets.place(placed());
         for n in 0..MAX_RENEWALS {
-            assert!(bets.renew("k", &format!("h{n}")).is_some());
+            assert!(bets.renew("k", &format!("h{n}")));
         }
-        assert!(bets.renew("k", "h").is_none());
+        assert!(!bets.renew("k", "h"));
         assert_eq!(bets.hash_for("dice"), "h4");
         assert_eq!(bets.hash_for("roulette"), "");
     }

@@ -1,11 +1,10 @@
 //! The rooms that the game wants to be in, and how far each one's events were seen.
 
-use crate::map::Map;
 use crate::protocol::limits::MAX_ROOMS;
-use crate::protocol::messages::RoomState;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Room {
+    game_id: String,
     /// The server has this session in it.
     joined: bool,
     /// It was in it at some time, so `last` means something.
@@ -24,64 +23,62 @@ pub(crate) enum Numbered {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Rooms(Map<String, Room>);
+pub(crate) struct Rooms(Vec<Room>);
 
 impl Rooms {
+    fn at(&self, game_id: &str) -> Option<usize> {
+        self.0.iter().position(|room| room.game_id == game_id)
+    }
+
     /// The game wants to be in it. False: 8 rooms are the bound.
     pub(crate) fn want(&mut self, game_id: &str) -> bool {
-        if !self.0.contains_key(game_id) && self.0.len() >= MAX_ROOMS {
+        if let Some(at) = self.at(game_id) {
+            self.0[at].joined = false;
+            return true;
+        }
+        if self.0.len() >= MAX_ROOMS {
             return false;
         }
-        match self.0.get_mut(game_id) {
-            Some(room) => room.joined = false,
-            None => drop(self.0.insert(game_id.to_owned(), Room::default())),
-        }
+        self.0.push(Room { game_id: game_id.to_owned(), joined: false, was_joined: false, last: 0 });
         true
     }
 
     /// The game does not want to be in it (any more). False: it was not.
     pub(crate) fn drop(&mut self, game_id: &str) -> bool {
-        self.0.remove(game_id).is_some()
+        self.at(game_id).map(|at| self.0.remove(at)).is_some()
     }
 
     /// Takes every room away.
     pub(crate) fn take_all(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.0).into_vec().into_iter().map(|(id, _)| id).collect()
+        std::mem::take(&mut self.0).into_iter().map(|room| room.game_id).collect()
     }
 
     /// Rooms to join on this connection.
     pub(crate) fn to_join(&self) -> Vec<String> {
-        self.0.iter().filter(|(_, room)| !room.joined).map(|(id, _)| id.clone()).collect()
+        self.0.iter().filter(|room| !room.joined).map(|room| room.game_id.clone()).collect()
+    }
+
+    /// A new connection: the server is yet to say where this session still is.
+    pub(crate) fn reconnected(&mut self) {
+        for room in &mut self.0 {
+            room.joined = false;
+        }
     }
 
     /// The server has this session in it; `n` is its last event. Returns how many events were missed, or `None` for a room that is
     /// not wanted.
     pub(crate) fn joined(&mut self, game_id: &str, n: u64) -> Option<u64> {
-        let room = self.0.get_mut(game_id)?;
+        let at = self.at(game_id)?;
+        let room = &mut self.0[at];
         let missing = if room.was_joined { n.saturating_sub(room.last) } else { 0 };
-        *room = Room { joined: true, was_joined: true, last: n };
+        (room.joined, room.was_joined, room.last) = (true, true, n);
         Some(missing)
-    }
-
-    /// A new connection: the server says where this session still is. Returns (room, events missed) for those, and the rooms that it
-    /// should leave.
-    pub(crate) fn reconcile(&mut self, still_in: &[RoomState]) -> (Vec<(String, u64)>, Vec<String>) {
-        for room in self.0.values_mut() {
-            room.joined = false;
-        }
-        let (mut kept, mut unwanted) = (Vec::new(), Vec::new());
-        for state in still_in {
-            match self.joined(&state.game_id, state.n) {
-                Some(missing) => kept.push((state.game_id.clone(), missing)),
-                None => unwanted.push(state.game_id.clone()),
-            }
-        }
-        (kept, unwanted)
     }
 
     /// An event of a room.
     pub(crate) fn numbered(&mut self, game_id: &str, n: Option<u64>) -> Numbered {
-        let Some(room) = self.0.get_mut(game_id).filter(|room| room.joined) else { return Numbered::Ignore };
+        let Some(at) = self.at(game_id).filter(|at| self.0[*at].joined) else { return Numbered::Ignore };
+        let room = &mut self.0[at];
         let n = n.unwrap_or(room.last + 1);
         if n <= room.last {
             return Numbered::Ignore;
@@ -92,22 +89,18 @@ impl Rooms {
     }
 
     pub(crate) fn is_in(&self, game_id: &str) -> bool {
-        self.0.get(game_id).is_some_and(|room| room.joined)
+        self.at(game_id).is_some_and(|at| self.0[at].joined)
     }
 
     /// Whether some room is still to be joined: a reason to be connected.
     pub(crate) fn any_to_join(&self) -> bool {
-        self.0.values().any(|room| !room.joined)
+        self.0.iter().any(|room| !room.joined)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn state(game_id: &str, n: u64) -> RoomState {
-        RoomState { game_id: game_id.into(), players: 2, n }
-    }
 
     #[test]
     fn a_hole_in_the_numbers_shows() {
@@ -128,8 +121,9 @@ mod tests {
             rooms.want(id);
             rooms.joined(id, 10);
         }
-        let (kept, unwanted) = rooms.reconcile(&[state("a", 12), state("c", 1)]);
-        assert_eq!((kept, unwanted), (vec![("a".to_owned(), 2)], vec!["c".to_owned()]));
+        rooms.reconnected();
+        assert_eq!(rooms.to_join(), ["a", "b"]);
+        assert_eq!((rooms.joined("a", 12), rooms.joined("c", 1)), (Some(2), None));
         assert_eq!(rooms.to_join(), ["b"]);
         assert_eq!(rooms.joined("b", 11), Some(1));
     }

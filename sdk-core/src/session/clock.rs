@@ -1,7 +1,5 @@
 //! Time: how much has passed, whether the process slept, and what the server's clock says (`PROTOCOL.md`, section 4).
 
-use std::collections::VecDeque;
-
 use crate::io::Now;
 
 /// Samples of the server's clock that are kept; the one with the least round trip counts.
@@ -38,7 +36,7 @@ pub(crate) struct Clock {
     /// is lost by rounding counts once for each clock.
     alike_since: (Now, u64),
     /// Round trip and (server time − t), newest last.
-    samples: VecDeque<(u64, i64)>,
+    samples: Vec<(u64, i64)>,
     /// Server time − t, as best known.
     offset: Option<i64>,
     /// The offset comes from before a jump and may be wrong by it.
@@ -47,8 +45,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(now: Now) -> Self {
-        let samples = VecDeque::with_capacity(SAMPLES);
-        Clock { last: now, t: 0, alike_since: (now, 0), samples, offset: None, doubtful: false }
+        Clock { last: now, t: 0, samples: Vec::with_capacity(SAMPLES), offset: None, doubtful: false }
     }
 
     /// Takes note of the time. True when the wall clock jumped against the monotonic one: a suspension, or the player's hand.
@@ -119,10 +116,10 @@ impl Clock {
     /// A pong with its round trip.
     pub(crate) fn sample(&mut self, server_time: i64, rtt: u64) {
         if self.samples.len() == SAMPLES {
-            self.samples.pop_front();
+            self.samples.remove(0);
         }
         let at_arrival = server_time.saturating_add_unsigned(rtt / 2);
-        self.samples.push_back((rtt, at_arrival.saturating_sub_unsigned(self.t)));
+        self.samples.push((rtt, at_arrival.saturating_sub_unsigned(self.t)));
         // Of equal round trips the newest, for clocks drift.
         self.offset = self.samples.iter().rev().min_by_key(|(rtt, _)| *rtt).map(|(_, offset)| *offset);
         self.doubtful = false;

@@ -2,8 +2,6 @@
 //!
 //! An acknowledgement says that every message up to a number has been taken by the game, or saved by the SDK.
 
-use std::collections::VecDeque;
-
 use crate::protocol::limits::MAX_SESSION_BACKLOG;
 
 /// Unacknowledged messages taken in; four times what a server keeps for a session.
@@ -35,7 +33,7 @@ pub(crate) enum Arrival {
 pub(crate) struct Delivery {
     session: Option<String>,
     last_seq: u64,
-    waiting: VecDeque<(u64, Wait)>,
+    waiting: Vec<(u64, Wait)>,
     acked: u64,
     ack_sent: u64,
     /// The last [`Delivery::taken`].
@@ -83,19 +81,19 @@ impl Delivery {
     /// The message just received waits for this.
     pub(crate) fn wait(&mut self, what: Wait) {
         let taken = matches!(what, Wait::Event(event) if event <= self.taken);
-        self.waiting.push_back((self.last_seq, if taken { Wait::Done } else { what }));
+        self.waiting.push((self.last_seq, if taken { Wait::Done } else { what }));
         self.settle();
     }
 
     /// The game has taken every event up to this count.
     pub(crate) fn taken(&mut self, events: u64) {
         self.taken = events;
-        self.finish(|wait| matches!(wait, Wait::Event(event) if *event <= events));
+        self.finish(&|wait| matches!(wait, Wait::Event(event) if *event <= events));
     }
 
     /// These offers are on the disk, or need not be.
-    pub(crate) fn released(&mut self, is_safe: impl Fn(&str) -> bool) {
-        self.finish(|wait| matches!(wait, Wait::Held(offer) if is_safe(offer)));
+    pub(crate) fn released(&mut self, is_safe: &dyn Fn(&str) -> bool) {
+        self.finish(&|wait| matches!(wait, Wait::Held(offer) if is_safe(offer)));
     }
 
     /// A held offer surfaced as this event.
@@ -116,7 +114,7 @@ impl Delivery {
         }
     }
 
-    fn finish(&mut self, done: impl Fn(&Wait) -> bool) {
+    fn finish(&mut self, done: &dyn Fn(&Wait) -> bool) {
         for (_, wait) in &mut self.waiting {
             if done(wait) {
                 *wait = Wait::Done;
@@ -126,9 +124,9 @@ impl Delivery {
     }
 
     fn settle(&mut self) {
-        while let Some((seq, Wait::Done)) = self.waiting.front() {
+        while let Some((seq, Wait::Done)) = self.waiting.first() {
             self.acked = *seq;
-            self.waiting.pop_front();
+            self.waiting.remove(0);
         }
     }
 
@@ -195,10 +193,10 @@ mod tests {
             d.arrival(next);
             d.wait(Wait::Held(offer.into()));
         }
-        d.released(|id| id == "a");
+        d.released(&|id| id == "a");
         assert_eq!(d.ack(), Some(1));
         d.surfaced("b", 9);
-        d.released(|_| true);
+        d.released(&|_| true);
         assert_eq!(d.ack(), Some(1));
         d.taken(9);
         assert_eq!(d.ack(), Some(2));

@@ -5,7 +5,6 @@
 
 use crate::event::RequestId;
 use crate::io::SocketId;
-use crate::map::Map;
 use crate::protocol::{Channel, Code};
 
 /// Who waits for the reply.
@@ -25,8 +24,10 @@ pub(crate) enum Owner {
     BetStatus(String),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Open {
+    /// Names it on the wire; 0 until it is added.
+    pub(crate) id: u64,
     pub(crate) owner: Owner,
     pub(crate) channel: Channel,
     pub(crate) kind: String,
@@ -41,7 +42,7 @@ pub(crate) struct Open {
 impl Open {
     pub(crate) fn new(owner: Owner, channel: Channel, kind: &str, payload: String, deadline: u64) -> Self {
         let kind = kind.to_owned();
-        Open { owner, channel, kind, payload, key: None, deadline, written: false, written_on: None }
+        Open { id: 0, owner, channel, kind, payload, key: None, deadline, written: false, written_on: None }
     }
 
     pub(crate) fn with_key(mut self, key: Option<String>) -> Self {
@@ -57,7 +58,8 @@ impl Open {
 
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    open: Map<u64, Open>,
+    /// Oldest first.
+    open: Vec<Open>,
     last_id: u64,
 }
 
@@ -68,24 +70,20 @@ impl Requests {
         self.last_id
     }
 
-    pub(crate) fn add(&mut self, request: Open) -> u64 {
-        let id = self.next_id();
-        self.open.insert(id, request);
-        id
+    pub(crate) fn add(&mut self, mut request: Open) -> u64 {
+        request.id = self.next_id();
+        self.open.push(request);
+        self.last_id
     }
 
-    /// The requests to write now: those not yet on this socket that may be written again.
-    pub(crate) fn to_write(&self, socket: SocketId) -> Vec<u64> {
+    /// The next request to write: one not yet on this socket that may be written again.
+    pub(crate) fn to_write(&self, socket: SocketId) -> Option<&Open> {
         let may = |r: &Open| r.written_on != Some(socket) && (r.key.is_some() || !r.written);
-        self.open.iter().filter(|(_, r)| may(r)).map(|(id, _)| *id).collect()
-    }
-
-    pub(crate) fn get(&self, id: u64) -> Option<&Open> {
-        self.open.get(&id)
+        self.open.iter().find(|r| may(r))
     }
 
     pub(crate) fn written(&mut self, id: u64, socket: SocketId) {
-        if let Some(request) = self.open.get_mut(&id) {
+        if let Some(request) = self.open.iter_mut().find(|r| r.id == id) {
             request.written = true;
             request.written_on = Some(socket);
         }
@@ -95,48 +93,56 @@ impl Requests {
     pub(crate) fn take_reply(&mut self, re: &str) -> Option<Open> {
         let id: u64 = re.strip_prefix('c')?.parse().ok()?;
         // A reply counts only for what was asked.
-        self.open.get(&id).filter(|r| r.written)?;
-        self.open.remove(&id)
+        self.take_first(&|r| r.id == id && r.written)
     }
 
     pub(crate) fn take(&mut self, id: u64) -> Option<Open> {
-        self.open.remove(&id)
+        self.take_first(&|r| r.id == id)
+    }
+
+    /// Takes the oldest that `which` says.
+    pub(crate) fn take_first(&mut self, which: &dyn Fn(&Open) -> bool) -> Option<Open> {
+        let at = self.open.iter().position(which)?;
+        Some(self.open.remove(at))
     }
 
     /// Takes what `which` says.
-    pub(crate) fn take_where(&mut self, which: impl Fn(&Open) -> bool) -> Vec<Open> {
-        let ids: Vec<u64> = self.open.iter().filter(|(_, r)| which(r)).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| self.open.remove(&id)).collect()
+    pub(crate) fn take_where(&mut self, which: &dyn Fn(&Open) -> bool) -> Vec<Open> {
+        let mut taken = Vec::new();
+        while let Some(open) = self.take_first(which) {
+            taken.push(open);
+        }
+        taken
     }
 
     /// Takes those whose deadline has passed.
     pub(crate) fn take_expired(&mut self, t: u64) -> Vec<Open> {
-        self.take_where(|r| r.deadline <= t)
+        self.take_where(&|r| r.deadline <= t)
     }
 
     /// The socket ended: takes those that no later socket may carry.
     pub(crate) fn take_lost(&mut self) -> Vec<Open> {
-        self.take_where(|r| r.written && r.key.is_none())
+        self.take_where(&|r| r.written && r.key.is_none())
     }
 
     /// The longest request that is on this socket unanswered: the one that a close 1009 was about.
     pub(crate) fn take_longest(&mut self, socket: SocketId) -> Option<Open> {
-        let on_socket = self.open.iter().filter(|(_, r)| r.written_on == Some(socket));
-        let id = *on_socket.max_by_key(|(_, r)| r.payload.len())?.0;
-        self.open.remove(&id)
+        let on_socket = self.open.iter().filter(|r| r.written_on == Some(socket));
+        let id = on_socket.max_by_key(|r| r.payload.len())?.id;
+        self.take(id)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        self.open.values().map(|r| r.deadline).min()
+        self.open.iter().map(|r| r.deadline).min()
     }
 
     /// Whether the game waits for an answer, which is a reason to be connected.
     pub(crate) fn any_wanted(&self) -> bool {
-        self.open.values().any(|r| matches!(r.owner, Owner::Game(_) | Owner::Bet(_)))
+        self.open.iter().any(|r| matches!(r.owner, Owner::Game(_) | Owner::Bet(_)))
     }
 
     pub(crate) fn has(&self, owner: &Owner) -> bool {
-        self.open.values().any(|r| r.owner == *owner)
+        self.open.iter().any(|r| r.owner == *owner)
     }
 }
 
@@ -155,17 +161,18 @@ mod tests {
         let mut requests = Requests::default();
         let keyed = requests.add(open(1, Some("k")));
         let plain = requests.add(open(2, None));
-        assert_eq!(requests.to_write(first), [keyed, plain]);
+        assert_eq!(requests.to_write(first).unwrap().id, keyed);
         requests.written(keyed, first);
+        assert_eq!(requests.to_write(first).unwrap().id, plain);
         requests.written(plain, first);
-        assert!(requests.to_write(first).is_empty());
+        assert!(requests.to_write(first).is_none());
         let lost = requests.take_lost();
         assert_eq!(lost.len(), 1);
         assert_eq!(
             (lost[0].owner.clone(), lost[0].end_code()),
             (Owner::Game(RequestId(2)), Code::UnknownOutcome)
         );
-        assert_eq!(requests.to_write(second), [keyed]);
+        assert_eq!(requests.to_write(second).unwrap().id, keyed);
     }
 
     #[test]

@@ -45,7 +45,14 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(now: Now) -> Self {
-        Clock { last: now, t: 0, samples: Vec::with_capacity(SAMPLES), offset: None, doubtful: false }
+        Clock {
+            last: now,
+            t: 0,
+            alike_since: (now, 0),
+            samples: Vec::with_capacity(SAMPLES),
+            offset: None,
+            doubtful: false,
+        }
     }
 
     /// Takes note of the time. True when the wall clock jumped against the monotonic one: a suspension, or the player's hand.

@@ -1,7 +1,6 @@
 //! What the core is made with, and the one check of it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use crate::address;
 use crate::error::Error;
 use crate::event::FlagUpdates;
 use crate::protocol::is_player_id;
@@ -137,7 +136,7 @@ fn check_url(url: &str) -> Result<(), Error> {
 fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
-        host.parse::<Ipv6Addr>().ok()?;
+        address::v6(host)?;
         (host, after.strip_prefix(':').or(after.is_empty().then_some("0"))?)
     } else {
         authority.split_once(':').unwrap_or((authority, "0"))
@@ -150,13 +149,7 @@ fn is_private(host: &str) -> bool {
     if host == "localhost" || host.ends_with(".localhost") {
         return true;
     }
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => {
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip == Ipv4Addr::UNSPECIFIED
-        }
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        Err(_) => false,
-    }
+    address::is_private(host)
 }
 
 #[cfg(test)]

@@ -379,7 +379,15 @@ impl<'a, T: Value<'a>> Value<'a> for Vec<T> {
 /// The nearest double of a JSON number; `None` for any other value, and beyond what a double holds.
 pub(crate) fn float(raw: &str) -> Option<f64> {
     let is_number = matches!(raw.as_bytes().first()?, b'-' | b'0'..=b'9');
-    raw.parse().ok().filter(|number: &f64| is_number && number.is_finite())
+    is_number.then(|| nearest(raw)).filter(|number| number.is_finite())
+}
+
+#[cfg(target_arch = "wasm32")]
+use super::decimal::nearest;
+
+#[cfg(not(target_arch = "wasm32"))]
+fn nearest(raw: &str) -> f64 {
+    raw.parse().unwrap_or(f64::NAN)
 }
 
 // ---- writing ----

@@ -5,6 +5,8 @@
 
 mod close;
 mod code;
+#[cfg(any(target_arch = "wasm32", test))]
+mod decimal;
 mod envelope;
 pub(crate) mod json;
 pub mod limits;

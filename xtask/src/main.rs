@@ -2,6 +2,7 @@
 //!
 //! Each chore is a file: [`mod@test`] is the one test command, [`mod@setup`] installs what it needs. This file knows only the command line.
 
+mod bench;
 mod cocos;
 mod ctest;
 mod demo;
@@ -32,7 +33,7 @@ enum Chore {
     Test(test::Arguments),
     /// Play random histories against the core: `--seeds 10000`, `--seed 42 --trace`, `--mutants`
     Simulate(Forwarded),
-    /// Measure against a peer in the same run, in release mode
+    /// Measure against a peer in the same run, in release mode; `bench web`: the npm package, in Chromium
     Bench(Forwarded),
     /// Thousands of simulated players against a real server process, in release mode
     Load(Forwarded),
@@ -70,7 +71,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Simulate(Forwarded { arguments }) => process::run_release("castline-simulation", &arguments),
-        Chore::Bench(Forwarded { arguments }) => process::run_release("castline-benchmarks", &arguments),
+        Chore::Bench(Forwarded { arguments }) => bench::run(&arguments),
         Chore::Cocos => cocos::run(),
         Chore::CocosGlue(arguments) => cocos::glue::run(&arguments),
         Chore::Load(Forwarded { arguments }) => process::run_load(&arguments),

@@ -1,6 +1,7 @@
 //! `cargo xtask npm build|test`: the npm package, from the module to the files that are published, and its tests in Node.js and Chromium.
 //! What is built and tested is in `bindings/wasm`; this file knows the order.
 
+use crate::bench;
 use crate::process::{self, CommandLine};
 use crate::tools::Tool;
 use anyhow::{Context, Result, bail};
@@ -96,7 +97,8 @@ fn test() -> Result<bool> {
         return Ok(false);
     }
     let small_enough = CommandLine::new("node").arg(format!("{PACKAGE}/size.mjs")).arg("--check").run()?;
-    Ok(CommandLine::new("npm").args(["--prefix", PACKAGE, "test", "--silent"]).run()? && small_enough)
+    let good = CommandLine::new("npm").args(["--prefix", PACKAGE, "test", "--silent"]).run()?;
+    Ok(bench::try_web()? && good && small_enough)
 }
 
 /// `cargo xtask size`: what a player loads, against the budget, and what the module is made of.

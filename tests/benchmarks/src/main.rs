@@ -12,6 +12,7 @@ mod measure;
 mod report;
 mod rounds;
 mod servers;
+mod web;
 mod wire;
 
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use machine::{Machine, Moment};
 use measure::Effort;
-use report::Section;
+use report::{Run, Section};
 
 #[derive(Parser)]
 #[command(about = "Measures Castline against a peer in the same run")]
@@ -36,11 +37,13 @@ struct Cli {
     #[arg(long, conflicts_with = "write", value_name = "WORD")]
     only: Option<String>,
     #[command(subcommand)]
-    internal: Option<Internal>,
+    other: Option<Other>,
 }
 
 #[derive(Subcommand)]
-enum Internal {
+enum Other {
+    /// The npm package in Chromium, against two clients from npm
+    Web(web::Arguments),
     /// Be one of the measured servers, until standard input ends
     #[command(hide = true)]
     Serve(servers::Arguments),
@@ -48,8 +51,10 @@ enum Internal {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    if let Some(Internal::Serve(arguments)) = &cli.internal {
-        return servers::run(arguments);
+    match &cli.other {
+        Some(Other::Serve(arguments)) => return servers::run(arguments),
+        Some(Other::Web(arguments)) => return web::run(arguments),
+        None => {}
     }
     let files = child::raise_open_files()?;
     ensure!(files >= 11_000 || cli.quick, "10,000 connections need 11,000 open files; the limit is {files}");
@@ -63,18 +68,26 @@ fn main() -> anyhow::Result<()> {
     }
     let sections = measure_all(Effort { quick: cli.quick }, cli.only.as_deref())?;
     let end = Moment::now();
-    let page = report::page(&machine, &command, (&start, &end), &sections);
+    let software = format!("Compiler: {}", machine.compiler());
+    let run = Run { command: &command, machine: &machine, software: &software, start: &start, end: &end };
+    let page = report::page(run, &sections);
     println!("\n{page}");
     if cli.write {
-        let path = PathBuf::from(
-            std::env::var_os("CARGO_MANIFEST_DIR").context("--write needs to be run by cargo")?,
-        )
-        .join("RESULTS.md");
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        std::fs::write(&path, report::beside_load(&page, &kept))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write_results(|old| report::beside_others(&page, old))?;
     }
     Ok(())
+}
+
+/// Where this package lies. Asked at run time, as `xtask` does it.
+fn folder() -> anyhow::Result<PathBuf> {
+    Ok(PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").context("this needs to be run by cargo")?))
+}
+
+/// `change` makes a new page of the old one.
+fn write_results(change: impl FnOnce(&str) -> String) -> anyhow::Result<()> {
+    let path = folder()?.join("RESULTS.md");
+    let old = std::fs::read_to_string(&path).unwrap_or_default();
+    std::fs::write(&path, change(&old)).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn measure_all(effort: Effort, only: Option<&str>) -> anyhow::Result<Vec<Section>> {

@@ -1,18 +1,27 @@
 //! Rows of results, on the terminal while they come and as a page that a person reads. What a row says is decided
 //! where it is measured.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use serde::Deserialize;
 
 use crate::machine::{Machine, Moment};
 use crate::rounds::Summary;
 
-/// In what the two sides are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// In what the two sides are given. The other names are those that the measurements in a browser use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum Unit {
+    #[serde(rename = "ns")]
     Nanoseconds,
+    #[serde(rename = "us")]
     Microseconds,
+    #[serde(rename = "ms")]
+    Milliseconds,
+    #[serde(rename = "s")]
     Seconds,
     KiB,
+    #[serde(rename = "count")]
     Count,
 }
 
@@ -22,6 +31,7 @@ impl Unit {
             Unit::Nanoseconds if value < 10.0 => (2, " ns"),
             Unit::Nanoseconds => (0, " ns"),
             Unit::Microseconds => (2, " µs"),
+            Unit::Milliseconds => (1, " ms"),
             Unit::Seconds => (3, " s"),
             Unit::KiB => (2, " KiB"),
             Unit::Count => (0, ""),
@@ -126,9 +136,9 @@ impl Row {
 /// Everything of one part.
 #[derive(Debug, Clone)]
 pub(crate) struct Section {
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     /// What exactly is compared, for somebody who doubts it.
-    pub(crate) explanation: &'static str,
+    pub(crate) explanation: Cow<'static, str>,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -139,21 +149,41 @@ differ from machine to machine and from hour to hour, ratios much less. An aim i
 What takes nanoseconds is timed by the thread's CPU time; a round trip and a crowd by the clock on the wall.
 ";
 
-/// The whole page, Markdown.
-pub(crate) fn page(
-    machine: &Machine,
-    command: &str,
-    (start, end): (&Moment, &Moment),
-    sections: &[Section],
-) -> String {
-    let mut page = format!("# Benchmark results\n\n{HOW_TO_READ}\n");
+const HOW_TO_READ_THE_BROWSER: &str = "\
+Ours is the npm package `castline`; the peers are two clients from npm, in the same browser and run. They do less, and each table says what.
+Otherwise as above: the rounds take turns, the ratio is their median.
+";
+
+/// A run: what was typed, when, for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) command: &'a str,
+    pub(crate) machine: &'a Machine,
+    /// What the numbers hang on: the compiler, or the browser and the peers' versions.
+    pub(crate) software: &'a str,
+    pub(crate) start: &'a Moment,
+    pub(crate) end: &'a Moment,
+}
+
+/// The whole page, Markdown, but for what others write below.
+pub(crate) fn page(run: Run<'_>, sections: &[Section]) -> String {
+    part("# Benchmark results", HOW_TO_READ, run, sections)
+}
+
+/// The browser's part of the page.
+pub(crate) fn browser(run: Run<'_>, sections: &[Section]) -> String {
+    part(&format!("{BROWSER}\n\n# In the browser"), HOW_TO_READ_THE_BROWSER, run, sections)
+}
+
+fn part(heading: &str, how_to_read: &str, run: Run<'_>, sections: &[Section]) -> String {
+    let Run { command, machine, software, start, end } = run;
+    let mut page = format!("{heading}\n\n{how_to_read}\n");
     let took = end.since(start);
     let _ = write!(
         page,
-        "- Command: `{command}`, {}, {took:.0} s\n- Machine: {}\n- Compiler: {}\n- Load average (1 min) before and after: {} and {}\n",
+        "- Command: `{command}`, {}, {took:.0} s\n- Machine: {}\n- {software}\n- Load average (1 min) before and after: {} and {}\n",
         start.date(),
         machine.shape(),
-        machine.compiler(),
         start.load(),
         end.load(),
     );
@@ -170,15 +200,25 @@ pub(crate) fn page(
     page
 }
 
+/// From here on the page is the browser's, up to the load tool's.
+const BROWSER: &str = "<!-- from here on written by cargo xtask bench web -->";
 /// From here on the page is the load tool's (`tests/load`).
 const LOAD: &str = "<!-- from here on written by cargo xtask load -->";
 
-/// A new page, with what the load tool wrote on the old one.
-pub(crate) fn beside_load(page: &str, old: &str) -> String {
-    match old.find(LOAD) {
+/// A new page, with what others wrote on the old one.
+pub(crate) fn beside_others(page: &str, old: &str) -> String {
+    match old.find(BROWSER).or_else(|| old.find(LOAD)) {
         Some(at) => format!("{page}\n{}", &old[at..]),
         None => page.to_owned(),
     }
+}
+
+/// The old page with a new part of the browser's.
+pub(crate) fn with_browser(part: &str, old: &str) -> String {
+    let load = old.find(LOAD).unwrap_or(old.len());
+    let before = old[..old.find(BROWSER).unwrap_or(load)].trim_end();
+    let (gap, after) = (if load < old.len() { "\n" } else { "" }, &old[load..]);
+    format!("{before}\n\n{part}{gap}{after}")
 }
 
 /// Aims met, and aims.
@@ -213,15 +253,21 @@ mod tests {
     }
 
     #[test]
-    fn what_the_load_tool_wrote_stays() {
-        let old = format!("# Old\n\n{LOAD}\n\nload\n");
-        assert_eq!(beside_load("# New\n", &old), format!("# New\n\n{LOAD}\n\nload\n"));
-        assert_eq!(beside_load("# New\n", "# Old\n"), "# New\n");
+    fn what_others_wrote_stays() {
+        let (browser, load) = (format!("{BROWSER}\n\nold browser\n"), format!("{LOAD}\n\nload\n"));
+        let old = format!("# Old\n\n{browser}\n{load}");
+        assert_eq!(beside_others("# New\n", &old), format!("# New\n\n{browser}\n{load}"));
+        assert_eq!(beside_others("# New\n", &format!("# Old\n\n{load}")), format!("# New\n\n{load}"));
+        assert_eq!(beside_others("# New\n", "# Old\n"), "# New\n");
+        let new = format!("{BROWSER}\n\nnew browser\n");
+        assert_eq!(with_browser(&new, &old), format!("# Old\n\n{new}\n{load}"));
+        assert_eq!(with_browser(&new, &format!("# Old\n\n{load}")), format!("# Old\n\n{new}\n{load}"));
+        assert_eq!(with_browser(&new, "# Old\n"), format!("# Old\n\n{new}"));
     }
 
     #[test]
     fn aims_are_counted() {
         let rows = vec![row(Aim::Ratio(1.0)), row(Aim::Ratio(2.0)), row(Aim::None)];
-        assert_eq!(tally(&[Section { title: "", explanation: "", rows }]), (1, 2));
+        assert_eq!(tally(&[Section { title: "".into(), explanation: "".into(), rows }]), (1, 2));
     }
 }

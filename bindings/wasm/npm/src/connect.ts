@@ -24,12 +24,13 @@ export async function connect(options: Options): Promise<Client> {
 /** The same with Telegram's word in place of a token. For `castline/telegram`. @internal */
 export async function open(options: Options, initData: string | undefined): Promise<Client> {
   check(options, initData);
-  const missing = await load().catch((error: unknown) => `${error}`);
-  const log = (level: LogLevel, line: string): void => client?.log(level, line);
-  let client: CastlineClient | undefined;
   const early: string[] = [];
-  const store = await openStore(options, (line) => early.push(line));
-  client = new CastlineClient(options, store);
+  const [missing, store] = await Promise.all([
+    load().catch((error: unknown) => `${error}`),
+    openStore(options, (line) => early.push(line)),
+  ]);
+  const client = new CastlineClient(options, store);
+  const log = (level: LogLevel, line: string): void => client.log(level, line);
   for (const line of early) log('warn', line);
   if (missing !== undefined) {
     store.release();

@@ -9,7 +9,7 @@ type Want = 0 | 1 | 2 | 3 | 4;
 export class FlagReader {
   /** One a type; `undefined` in it: asked, and not there. */
   #values: Map<string, unknown>[] = [];
-  readonly #reasons = new Map<string, Reason>();
+  readonly #reasons = new Map<string, Reason | undefined>();
   readonly #variants = new Map<string, string | undefined>();
   #kept = false;
   readonly #ask: (what: Call, key?: string, want?: number) => string[] | undefined;
@@ -28,32 +28,40 @@ export class FlagReader {
 
   read<T>(want: Want, key: string, or: T): T {
     const values = this.#values[want] as Map<string, unknown>;
-    let value = values.get(key);
-    if (value === undefined && !values.has(key) && !this.#kept && typeof key === 'string') {
-      const json = this.#ask(Call.flag, key, want)?.[0];
-      value = json === undefined ? undefined : freeze(JSON.parse(json));
-      // A game that makes names up as it goes must not fill the memory.
-      if (values.size < 1_024) values.set(key, value);
-    }
+    const value = values.get(key) ?? this.#once(values, key, Call.flag, want, (json) => freeze(JSON.parse(json)));
     return value === undefined ? or : (value as T);
   }
 
   variant(key: string): string | undefined {
-    if (this.#kept) return this.#variants.get(key);
-    return this.#ask(Call.variant, key)?.[0];
+    return this.#variants.get(key) ?? this.#once(this.#variants, key, Call.variant);
   }
 
   reason(key: string): Reason {
-    if (this.#kept) return this.#reasons.get(key) ?? 'DEFAULT';
-    return (this.#ask(Call.reason, key)?.[0] as Reason | undefined) ?? 'DEFAULT';
+    return this.#reasons.get(key) ?? this.#once(this.#reasons, key, Call.reason) ?? 'DEFAULT';
+  }
+
+  /** What `known` has of a name; the module is asked once. */
+  #once<T>(
+    known: Map<string, T | undefined>,
+    key: string,
+    what: Call,
+    want?: number,
+    made = (text: string): unknown => text,
+  ): T | undefined {
+    if (known.has(key) || this.#kept || typeof key !== 'string') return known.get(key);
+    const text = this.#ask(what, key, want)?.[0];
+    const value = text === undefined ? undefined : (made(text) as T);
+    // A game that makes names up as it goes must not fill the memory.
+    if (known.size < 1_024) known.set(key, value);
+    return value;
   }
 
   /** The client closes: the last values stay. */
   keep(): void {
     for (const name of this.#ask(Call.names) ?? []) {
       for (const want of [0, 1, 2, 3, 4] as const) this.read(want, name, undefined);
-      this.#variants.set(name, this.variant(name));
-      this.#reasons.set(name, this.reason(name));
+      this.variant(name);
+      this.reason(name);
     }
     this.#kept = true;
   }

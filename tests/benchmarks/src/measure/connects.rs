@@ -45,5 +45,5 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
         summary: sides.summary(),
         n: format!("{rounds} rounds of 3,200 a side"),
     }];
-    Ok(Section { title: "A crowd connects", explanation: EXPLANATION, rows })
+    Ok(Section { title: "A crowd connects".into(), explanation: EXPLANATION.into(), rows })
 }

@@ -42,5 +42,5 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
         n: format!("{count} rounds of {batch:?} a side"),
     };
     let rows = vec![row("decode", decode), row("encode", encode)];
-    Ok(Section { title: "Envelope", explanation: EXPLANATION, rows })
+    Ok(Section { title: "Envelope".into(), explanation: EXPLANATION.into(), rows })
 }

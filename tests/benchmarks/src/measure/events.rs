@@ -75,7 +75,7 @@ pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
     let sides = rounds::nanoseconds(count, batch, &mut through_inbox, through_channel)?;
     rows.push(row("64 events, per event", "std mpsc", Aim::None, per_event(sides)));
     anyhow::ensure!(ours.len() == EVENTS && theirs.len() == EVENTS, "events were lost on the way");
-    Ok(Section { title: "Events", explanation: EXPLANATION, rows })
+    Ok(Section { title: "Events".into(), explanation: EXPLANATION.into(), rows })
 }
 
 fn per_event(mut sides: Sides) -> Sides {

@@ -156,5 +156,5 @@ pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
         &mut || _ = black_box(client.flags().bool(black_box(&name), false)),
         &mut || _ = black_box(locked.lock().is_ok_and(|map| map_bool(&map, black_box(&name)))),
     )?);
-    Ok(Section { title: "Flag read", explanation: EXPLANATION, rows })
+    Ok(Section { title: "Flag read".into(), explanation: EXPLANATION.into(), rows })
 }

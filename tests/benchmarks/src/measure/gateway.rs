@@ -31,7 +31,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
         compare(effort, "socket code, echo of 8 KiB", Aim::None, Kind::SocketEcho, &"x".repeat(8_192))?,
         compare(effort, "whole server, ping and pong", AIM, Kind::Server, PING)?,
     ];
-    Ok(Section { title: "Gateway CPU per message", explanation: EXPLANATION, rows })
+    Ok(Section { title: "Gateway CPU per message".into(), explanation: EXPLANATION.into(), rows })
 }
 
 struct Side {

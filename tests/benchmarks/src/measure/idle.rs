@@ -91,7 +91,7 @@ impl Watch {
             summary,
             n: format!("{woken} in {seconds:.0} s"),
         }];
-        Ok(Section { title: "Idle client", explanation: EXPLANATION, rows })
+        Ok(Section { title: "Idle client".into(), explanation: EXPLANATION.into(), rows })
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
         n: format!("1 × {count}"),
     };
     let rows = counts.iter().zip(ours).zip(raw).map(row).collect();
-    Ok(Section { title: "Memory per idle connection", explanation: EXPLANATION, rows })
+    Ok(Section { title: "Memory per idle connection".into(), explanation: EXPLANATION.into(), rows })
 }
 
 /// KiB per connection at each count beyond the first hundred.

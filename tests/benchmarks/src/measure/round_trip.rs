@@ -250,5 +250,5 @@ pub(crate) fn run(effort: Effort, client: &Client) -> anyhow::Result<Section> {
             format!("{} blocks of {} a side", blocks / 2, trips / 4),
         ),
     ];
-    Ok(Section { title: "Round trip", explanation: EXPLANATION, rows })
+    Ok(Section { title: "Round trip".into(), explanation: EXPLANATION.into(), rows })
 }

@@ -95,7 +95,7 @@ impl Page {
         members.end().ok()?;
         let mut variants = Vec::new();
         for (flag, variant) in json::sorted(flags.unwrap_or("{}"))? {
-            variants.push((flag.into_owned(), String::of(variant)?));
+            variants.push((flag, String::of(variant)?));
         }
         let mut page = Page::new(number, &variants, i64::MAX);
         for (_, event) in json::array(events?)? {

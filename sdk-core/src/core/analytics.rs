@@ -2,10 +2,9 @@
 
 use crate::event::{Dropped, Event};
 use crate::io::{HttpFailure, HttpReply, LogLevel};
-use crate::protocol::json::Object;
-use crate::protocol::messages::client::Read;
-use crate::protocol::messages::{Accepted, Events, Message};
-use crate::protocol::{Code, json};
+use crate::protocol::Code;
+use crate::protocol::json::{Members, Object};
+use crate::protocol::messages::{Events, Message};
 use crate::session::link::Phase;
 use crate::session::requests::{Open, Owner};
 use crate::text::number;
@@ -18,6 +17,13 @@ const BATCH_TIMEOUT_MS: u64 = 30_000;
 const EVENTS_TIMEOUT_MS: u32 = 10_000;
 /// After a refusal the queue rests at least this long.
 const REST_MS: u64 = 5_000;
+
+/// How many events of a batch the server rejected; `None`: what it said is no `accepted`.
+pub(super) fn rejected(accepted: &str) -> Option<u64> {
+    let mut members = Members::of(accepted);
+    let (_, rejected) = (members.need::<u64>("count"), members.list("rejected"));
+    members.end().ok().map(|()| rejected.len() as u64)
+}
 
 impl Core {
     /// `track`.
@@ -101,8 +107,9 @@ impl Core {
 
     pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
         match reply {
-            Ok(reply) if reply.status == 200 => match json::whole_bytes(reply.body).map(Accepted::read) {
-                Some(Ok(accepted)) => self.on_page_accepted(page, &accepted),
+            Ok(reply) if reply.status == 200 => match std::str::from_utf8(reply.body).ok().and_then(rejected)
+            {
+                Some(rejected) => self.on_page_accepted(page, rejected),
                 // A captive portal says 200 too; only the server says `accepted`.
                 _ => self.on_page_failed(page, Code::Unknown, 0),
             },
@@ -116,13 +123,12 @@ impl Core {
     }
 
     /// The server has taken a batch. What it rejected of it, it will never take.
-    pub(super) fn on_page_accepted(&mut self, page: u32, accepted: &Accepted) {
+    pub(super) fn on_page_accepted(&mut self, page: u32, rejected: u64) {
         self.analytics.settled(page);
         self.game_reported &= self.analytics.urgent();
-        if !accepted.rejected.is_empty() {
-            let count = accepted.rejected.len() as u64;
-            self.log(LogLevel::Warn, &["the server rejected ", &number(count), " analytics events"]);
-            self.event(Event::Dropped { what: Dropped::Analytics, count });
+        if rejected > 0 {
+            self.log(LogLevel::Warn, &["the server rejected ", &number(rejected), " analytics events"]);
+            self.event(Event::Dropped { what: Dropped::Analytics, count: rejected });
         }
     }
 

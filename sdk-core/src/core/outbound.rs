@@ -4,13 +4,13 @@ use crate::event::{Event, RequestId};
 use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output, SocketId};
 use crate::protocol::limits::ACK_DELAY_MS;
 use crate::protocol::messages::client::Read;
-use crate::protocol::messages::{Accepted, Ack, Lease, Message, Ping};
+use crate::protocol::messages::{Ack, Lease, Message, Ping};
 use crate::protocol::{Channel, Code, Envelope, json};
 use crate::session::requests::{Open, Owner};
 use crate::session::timers::Timer;
 use crate::text::{join, number};
 
-use super::{Core, Purpose};
+use super::{Core, Purpose, analytics};
 
 /// Why a request failed.
 pub(super) struct Failure {
@@ -138,7 +138,7 @@ impl Core {
             }
             // Any reply that is no error takes it off the queue.
             Owner::Page(page) => {
-                self.on_page_accepted(page, &Accepted::read(payload).unwrap_or_default());
+                self.on_page_accepted(page, analytics::rejected(payload).unwrap_or(0));
             }
             Owner::Join(game_id) => self.on_joined(&game_id, payload),
             Owner::Bet(request) => {

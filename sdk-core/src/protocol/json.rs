@@ -121,8 +121,8 @@ pub(crate) fn whole_bytes(bytes: &[u8]) -> Option<&str> {
     whole(std::str::from_utf8(bytes).ok()?)
 }
 
-/// A part of an object or array: its name, which is empty in an array, and its value as text.
-pub(crate) type Part<'a> = (Cow<'a, str>, &'a str);
+/// A part of an object or array: its name, which is empty in an array, and its value, both as they stand there.
+type Part<'a> = (&'a str, &'a str);
 
 /// What is between the brackets of an object (`{`) or array (`[`), in the order in which it stands there.
 fn parts(text: &str, open: u8) -> Option<Vec<Part<'_>>> {
@@ -135,10 +135,12 @@ fn parts(text: &str, open: u8) -> Option<Vec<Part<'_>>> {
     let mut at = space(bytes, 1);
     // What the grammar has let through is only walked again.
     while *bytes.get(at)? != closing(open) {
-        let mut name = Cow::Borrowed("");
+        let mut name = "";
         if open == b'{' {
             let end = string_end(bytes, at)?;
-            name = string(text.get(at..end)?)?;
+            name = text.get(at..end)?;
+            // Half a surrogate pair names nothing.
+            string(name)?;
             at = colon(bytes, end)?;
         }
         let end = value_end(bytes, at, MAX_DEPTH)?;
@@ -151,25 +153,20 @@ fn parts(text: &str, open: u8) -> Option<Vec<Part<'_>>> {
     Some(parts)
 }
 
-/// Each member of an object.
-pub(crate) fn object(text: &str) -> Option<Vec<Part<'_>>> {
-    parts(text, b'{')
-}
-
-/// Each value of an array.
+/// Each value of an array, as the second of a pair.
 pub(crate) fn array(text: &str) -> Option<Vec<Part<'_>>> {
     parts(text, b'[')
 }
 
 /// The members of an object in byte order of their names; of two with one name the last.
-pub(crate) fn sorted(text: &str) -> Option<Vec<Part<'_>>> {
-    let mut sorted: Vec<Part<'_>> = Vec::new();
-    for part in object(text)? {
-        let at = sorted.partition_point(|(name, _)| *name < part.0);
-        if sorted.get(at).is_some_and(|(name, _)| *name == part.0) {
-            sorted.remove(at);
+pub(crate) fn sorted(text: &str) -> Option<Vec<(String, &str)>> {
+    let mut sorted: Vec<(String, &str)> = Vec::new();
+    for (name, value) in parts(text, b'{')? {
+        let name = String::of(name)?;
+        match sorted.binary_search_by(|(known, _)| known.cmp(&name)) {
+            Ok(at) => sorted[at].1 = value,
+            Err(at) => sorted.insert(at, (name, value)),
         }
-        sorted.insert(at, part);
     }
     Some(sorted)
 }
@@ -183,7 +180,7 @@ pub(crate) struct Members<'a> {
 
 impl<'a> Members<'a> {
     pub(crate) fn of(text: &'a str) -> Members<'a> {
-        match object(text) {
+        match parts(text, b'{') {
             Some(parts) => Members { parts, wrong: None },
             None => Members { parts: Vec::new(), wrong: Some(NO_OBJECT) },
         }
@@ -192,13 +189,14 @@ impl<'a> Members<'a> {
     /// A member's text; one that comes twice is wrong.
     pub(crate) fn raw(&mut self, name: Wrong) -> Option<&'a str> {
         let mut value = None;
+        let mut twice = false;
         for (known, raw) in &self.parts {
-            if *known == name {
-                if value.is_some() {
-                    self.wrong = self.wrong.or(Some(name));
-                }
-                value = Some(*raw);
+            if string(known).is_some_and(|known| known == name) {
+                twice |= value.replace(*raw).is_some();
             }
+        }
+        if twice {
+            self.refuse(name);
         }
         value
     }
@@ -369,11 +367,19 @@ impl Value<'_> for Json {
 impl<'a, T: Value<'a>> Value<'a> for Vec<T> {
     fn of(raw: &'a str) -> Option<Self> {
         let mut list = Vec::new();
-        for (_, item) in array(raw)? {
+        each(raw, &mut |item| {
             list.push(T::of(item)?);
-        }
+            Some(())
+        })?;
         Some(list)
     }
+}
+
+fn each<'a>(raw: &'a str, take: &mut dyn FnMut(&'a str) -> Option<()>) -> Option<()> {
+    for (_, item) in array(raw)? {
+        take(item)?;
+    }
+    Some(())
 }
 
 /// The nearest double of a JSON number; `None` for any other value, and beyond what a double holds.
@@ -661,7 +667,7 @@ mod tests {
         assert_eq!(Vec::<u64>::of("[1,\"2\"]"), None);
         assert_eq!(
             sorted("{\"b\":1,\"a\":2,\"b\":3}"),
-            Some(vec![(Cow::Borrowed("a"), "2"), (Cow::Borrowed("b"), "3")])
+            Some(vec![("a".to_owned(), "2"), ("b".to_owned(), "3")])
         );
     }
 

@@ -47,17 +47,26 @@ const ALL: [Timer; 13] = [
     Timer::Save,
 ];
 
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
 /// Deadlines in core time.
-#[derive(Debug, Default)]
-pub(crate) struct Timers([Option<u64>; ALL.len()]);
+#[derive(Debug)]
+pub(crate) struct Timers([u64; ALL.len()]);
+
+impl Default for Timers {
+    fn default() -> Timers {
+        Timers([NEVER; ALL.len()])
+    }
+}
 
 impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, deadline: Option<u64>) {
-        self.0[timer as usize] = deadline;
+        self.0[timer as usize] = deadline.unwrap_or(NEVER);
     }
 
     pub(crate) fn get(&self, timer: Timer) -> Option<u64> {
-        self.0[timer as usize]
+        Some(self.0[timer as usize]).filter(|deadline| *deadline != NEVER)
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
@@ -66,15 +75,13 @@ impl Timers {
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.0.iter().flatten().min().copied()
+        self.0.iter().copied().min().filter(|deadline| *deadline != NEVER)
     }
 
     /// Takes the earliest timer that is due at `t`.
     pub(crate) fn take_due(&mut self, t: u64) -> Option<Timer> {
-        let timer = ALL
-            .into_iter()
-            .filter(|&timer| self.get(timer).is_some_and(|deadline| deadline <= t))
-            .min_by_key(|&timer| self.get(timer))?;
+        let first = self.next().filter(|deadline| *deadline <= t)?;
+        let timer = ALL.into_iter().find(|timer| self.0[*timer as usize] == first)?;
         self.stop(timer);
         Some(timer)
     }

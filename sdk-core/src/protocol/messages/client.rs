@@ -2,8 +2,8 @@
 //! here is that of its `serde` attribute; the tests below hold the two against each other.
 
 use super::{
-    Accepted, AuthFailed, Authenticated, BetAcknowledged, BetSettled, Connected, ErrorReply, FlagsChanged,
-    GameJoined, Lease, PlayerMoved, Pong, Reconnect, RoomState,
+    AuthFailed, Authenticated, BetAcknowledged, BetSettled, Connected, ErrorReply, FlagsChanged, GameJoined,
+    Lease, PlayerMoved, Pong, Reconnect, RoomState,
 };
 use crate::protocol::json::{Json, Members, Object, Value, Wrong};
 use crate::protocol::limits;
@@ -136,11 +136,6 @@ read! {
     }
     Claimed {
         offers "offers" need,
-    }
-    Accepted {
-        count "count" need,
-        duplicates "duplicates" or(0),
-        rejected "rejected" or(Vec::new()),
     }
     GameJoined {
         game_id "gameId" need,
@@ -324,7 +319,6 @@ mod tests {
         Lease Lease ["pending"];
         Offered NewOffer ["offerId" "campaignId" "title" "discount" "expiresIn" "expiresAt" "imageUrl" "data"];
         Claimed ClaimAnswer ["offers"];
-        Accepted Accepted ["count" "duplicates" "rejected"];
         GameJoined GameJoined ["gameId" "players" "n" "balance" "serverSeedHash"];
         Relayed GameEvent ["gameId" "event" "data" "n" "from"];
         PlayerMoved PlayerMoved ["gameId" "userId" "playerCount"];

@@ -11,8 +11,9 @@ export function telegramMock(botToken: string | undefined): Plugin {
       server.middlewares.use('/dev/init-data', (request, response) => {
         const player = Number(new URL(request.url ?? '', 'http://here').searchParams.get('player') ?? 1);
         const ok = botToken !== undefined && Number.isSafeInteger(player) && player > 0;
-        response.writeHead(ok ? 200 : 404, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
-        response.end(ok ? signInitData(botToken, player) : 'no DEMO_BOT_TOKEN, or no such player');
+        // 204: there is no bot to sign for, and the page goes on as a guest's.
+        response.writeHead(ok ? 200 : 204, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
+        response.end(ok ? signInitData(botToken, player) : undefined);
       });
     },
   };

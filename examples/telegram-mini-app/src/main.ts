@@ -25,7 +25,7 @@ const HOURS = { light: 0.12, dark: 0.7, level: 0.13 };
 
 const query = new URLSearchParams(location.search);
 // Only tests know which fish swim where.
-const seed = import.meta.env.MODE === 'test' ? Number(query.get('seed') ?? 1) : crypto.getRandomValues(new Uint32Array(1))[0]!;
+const seed = import.meta.env.MODE === 'test' ? Number(query.get('seed') ?? 1) : Date.now();
 
 const canvas = get<HTMLCanvasElement>('lake');
 const progress = new Progress();
@@ -49,7 +49,7 @@ let levelDone = false;
 
 const playing = (): boolean => !boot.open && !card.shown && !dialog.open && !busy;
 listen(canvas, game, scene.lake, playing);
-followTheme((dark) => scene.jumpTo((dark ? HOURS.dark : HOURS.light) + HOURS.level * (progress.level - 1)));
+const telegramIsThere = followTheme((dark) => scene.jumpTo((dark ? HOURS.dark : HOURS.light) + HOURS.level * (progress.level - 1)));
 const pause = (reason: string, on: boolean): void => {
   loop.pause(reason, on);
   get('paused').hidden = !loop.paused;
@@ -75,7 +75,7 @@ async function goLive(): Promise<void> {
   const cable = tools && new tools[0].Cable();
   cable?.install();
   const host = await findHost(query);
-  followTheme((dark) => scene.jumpTo((dark ? HOURS.dark : HOURS.light) + HOURS.level * (progress.level - 1)));
+  telegramIsThere();
   get('host').textContent = { telegram: '', mock: 'Development: a mock of Telegram', guest: 'Guest: outside Telegram' }[host.kind];
 
   const log = (level: string, line: string): void => journal.note('log', `${level}: ${line}`);

@@ -14,6 +14,9 @@ import { drawWater, Rings } from './water.js';
 
 /** More dots than eyes can see only cost battery. */
 const MOST_DOTS = 2.5;
+/** A frame longer than this, seconds, is one that the eye notices; so much time spent in such frames is too much. */
+const SLOW_FRAME = 1 / 42;
+const PATIENCE = 1.5;
 
 export class Scene {
   readonly lake = new Lake();
@@ -28,6 +31,9 @@ export class Scene {
   private readonly c: CanvasRenderingContext2D;
   private time = 0;
   private gauge = 0;
+  /** Dots by pixel at most. */
+  private sharpness = MOST_DOTS;
+  private slow = 0;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -69,6 +75,7 @@ export class Scene {
   draw(dt: number): void {
     const { c, lake, game } = this;
     this.time += dt;
+    this.soften(dt);
     this.hour += dt * 0.0022;
     this.shownHour += (this.hour - this.shownHour) * Math.min(1, dt * 0.9);
     const { time } = this;
@@ -136,10 +143,20 @@ export class Scene {
     drawFish(c, game.fish.species, x, y, length, angle, this.calm() ? 0 : Math.sin(this.time * 24) * (1 - t * 0.6));
   }
 
+  /** A phone that can't keep up gets fewer dots: motion matters more than edges. */
+  private soften(dt: number): void {
+    this.slow = Math.max(0, this.slow + (dt > SLOW_FRAME ? dt : -2 * dt));
+    const dots = this.canvas.width / this.lake.width;
+    if (this.slow < PATIENCE || dots <= 1) return;
+    this.slow = 0;
+    this.sharpness = Math.max(1, dots * 0.72);
+    this.resize();
+  }
+
   private resize(): void {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width || !height) return;
-    const dots = Math.min(MOST_DOTS, window.devicePixelRatio || 1);
+    const dots = Math.min(this.sharpness, window.devicePixelRatio || 1);
     this.canvas.width = Math.round(width * dots);
     this.canvas.height = Math.round(height * dots);
     this.lake.resize(width, height);

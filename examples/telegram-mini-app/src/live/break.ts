@@ -15,7 +15,6 @@ export interface Goods {
   rod?: 'golden';
   contents?: string[];
   art?: 'chest' | 'rod';
-  was?: string;
   invoiceUrl?: string;
 }
 

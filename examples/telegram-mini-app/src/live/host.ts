@@ -30,7 +30,7 @@ export async function findHost(query: URLSearchParams): Promise<Host> {
 /** DEVELOPMENT ONLY: Vite signs an `initData` with the demo bot's token (`dev/telegram-mock.ts`). */
 async function startMock(player: string, startParam?: string): Promise<ReturnType<typeof mockTelegram> | undefined> {
   const answer = await fetch(`/dev/init-data?player=${encodeURIComponent(player)}`).catch(() => undefined);
-  if (!answer?.ok || answer.headers.get('content-type') !== 'text/plain') return undefined;
+  if (answer?.status !== 200 || answer.headers.get('content-type') !== 'text/plain') return undefined;
   return mockTelegram(await answer.text(), startParam);
 }
 

@@ -47,17 +47,24 @@ export async function loadTelegram(): Promise<TelegramApp | undefined> {
   return app;
 }
 
-/** Light or dark, by Telegram's word or the system's; its colours come as `--tg-theme-*` by themselves. */
-export function followTheme(changed: (dark: boolean) => void): void {
+/**
+ * Light or dark, by the system's word or Telegram's; its colours come as `--tg-theme-*` by themselves. What it returns is called when
+ * Telegram's object is there.
+ */
+export function followTheme(changed: (dark: boolean) => void): () => void {
   const system = matchMedia('(prefers-color-scheme: dark)');
   const tell = (): void => {
-    const dark = telegramApp()?.colorScheme ? telegramApp()?.colorScheme === 'dark' : system.matches;
+    const scheme = telegramApp()?.colorScheme;
+    const dark = scheme ? scheme === 'dark' : system.matches;
     document.documentElement.dataset['theme'] = dark ? 'dark' : 'light';
     changed(dark);
   };
   system.addEventListener('change', tell);
-  telegramApp()?.onEvent?.('themeChanged', tell);
   tell();
+  return () => {
+    telegramApp()?.onEvent?.('themeChanged', tell);
+    tell();
+  };
 }
 
 export function touch(kind: 'light' | 'medium' | 'heavy' | 'success' | 'error'): void {

@@ -14,7 +14,6 @@ export class Boot {
   constructor(start: () => void) {
     this.show(DEFAULTS, 'the default');
     get('start').addEventListener('click', start);
-    get('start').focus({ preventScroll: true });
   }
 
   get open(): boolean {

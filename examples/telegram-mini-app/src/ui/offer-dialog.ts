@@ -44,9 +44,6 @@ export class OfferDialog {
     get('offer-contents').replaceChildren(
       ...(goods.contents ?? []).slice(0, 4).map((text) => Object.assign(document.createElement('li'), { textContent: text })),
     );
-    get('offer-was').textContent = goods.was ?? '';
-    get('offer-was-row').hidden = !goods.was;
-    get('offer-price').textContent = flags.price;
     accept.textContent = `Get it for ${flags.price}`;
     accept.disabled = false;
     note.textContent = goods.invoiceUrl ? 'You pay in Telegram.' : 'A demo: the purchase is pretended, nothing is charged.';

@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::event::{Outcome, RequestId};
+use crate::protocol::json::is_scalar;
 use crate::protocol::limits::{
     LEASE_MAX_MS, LEASE_MIN_MS, MAX_ANALYTICS_EVENT_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES,
     MAX_JSON_DEPTH, MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER, REQUEST_TIMEOUT_MAX_MS,
@@ -250,7 +251,7 @@ fn flat(text: &str, message: &'static str, max: usize) -> Result<(), Error> {
     object(text, message)?;
     // A name that comes twice is counted once; the server sees the last.
     let members = crate::protocol::json::sorted(text).filter(|members| members.len() <= max);
-    let scalar = |(name, value): &(String, &str)| is_name(name) && !value.starts_with(['{', '[']);
+    let scalar = |(name, value): &(String, &str)| is_name(name) && is_scalar(value);
     match members {
         Some(members) if members.iter().all(scalar) => Ok(()),
         _ => Err(Error::InvalidArgument(message)),

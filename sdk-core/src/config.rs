@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::event::FlagUpdates;
 use crate::protocol::is_player_id;
 use crate::protocol::messages::SdkInfo;
-use crate::text::join;
+use crate::text::{digits, join};
 
 /// What the core is made with. Make it with [`Config::new`], set fields, and [`Config::check`] it.
 #[derive(Clone)]
@@ -116,7 +116,7 @@ fn check_url(url: &str) -> Result<(), Error> {
     if url.len() > 512 || !url.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Error::InvalidArgument("url must be at most 512 visible ASCII characters"));
     }
-    if rest.contains(['?', '#', '@', '\\', '"', '<', '>']) {
+    if rest.bytes().any(|byte| b"?#@\\\"<>".contains(&byte)) {
         return Err(Error::InvalidArgument("url must have no user, query or fragment"));
     }
     let authority = rest.split('/').next().unwrap_or("");
@@ -141,7 +141,7 @@ fn host_of(authority: &str) -> Option<&str> {
     } else {
         authority.split_once(':').unwrap_or((authority, "0"))
     };
-    port.parse::<u16>().ok()?;
+    digits(port).filter(|port| *port <= u64::from(u16::MAX))?;
     (!host.is_empty() && !host.starts_with('.')).then_some(host)
 }
 

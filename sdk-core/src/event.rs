@@ -23,7 +23,7 @@ macro_rules! words {
 
             /// The value of a word.
             pub fn parse(word: &str) -> Option<$name> {
-                match word { $($word => Some($name::$variant),)* _ => None }
+                $name::ALL.iter().copied().find(|value| value.as_str() == word)
             }
         }
 

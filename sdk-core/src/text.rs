@@ -19,6 +19,18 @@ pub(crate) fn number(number: u64) -> String {
     digits
 }
 
+/// The number of a text of digits; `None` for any other text, and above what 19 digits hold.
+pub(crate) fn digits(text: &str) -> Option<u64> {
+    let mut number = 0;
+    for byte in text.bytes() {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        number = u64::wrapping_add(u64::wrapping_mul(number, 10), u64::from(byte - b'0'));
+    }
+    (1..=19).contains(&text.len()).then_some(number)
+}
+
 /// A number's last `digits` hexadecimal ones.
 pub(crate) fn push_hex(out: &mut String, number: u64, digits: u32) {
     for digit in (0..digits).rev() {

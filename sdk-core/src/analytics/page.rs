@@ -20,7 +20,7 @@ pub(super) const DROPPED: &str = "$dropped";
 pub(super) fn encode_event(id: String, name: &str, timestamp: i64, props: &str) -> Result<String, Error> {
     let mut event = Object::new();
     event.text("eventId", &id).text("name", name).number("timestamp", timestamp);
-    if !props.trim().is_empty() {
+    if !props.trim_ascii().is_empty() {
         let message = "props must be a JSON object, at most 32 levels deep";
         let props = json::whole(props).filter(|props| props.starts_with('{'));
         event.raw("props", props.ok_or(Error::InvalidArgument(message))?);

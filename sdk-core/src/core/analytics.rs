@@ -7,7 +7,7 @@ use crate::protocol::json::{Members, Object};
 use crate::protocol::messages::{Events, Message};
 use crate::session::link::Phase;
 use crate::session::requests::{Open, Owner};
-use crate::text::number;
+use crate::text::{digits, number};
 
 use super::{Core, Purpose};
 
@@ -115,7 +115,7 @@ impl Core {
             },
             Ok(reply) if reply.status == 400 => self.on_page_failed(page, Code::InvalidPayload, 0),
             Ok(reply) => {
-                let seconds = reply.header("retry-after").and_then(|s| s.trim().parse::<u64>().ok());
+                let seconds = reply.header("retry-after").and_then(|value| digits(value.trim_ascii()));
                 self.on_page_failed(page, Code::Unknown, seconds.unwrap_or(0).saturating_mul(1000));
             }
             Err(_) => self.on_page_failed(page, Code::Unknown, 0),

@@ -32,7 +32,7 @@ impl Core {
         let bet = Object::new()
             .text("gameId", &placed.game_id)
             .number("amount", placed.amount)
-            .raw("selection", placed.selection.trim())
+            .raw("selection", placed.selection.trim_ascii())
             .text("clientSeed", &placed.client_seed)
             .text("serverSeedHash", self.bets.hash_for(&placed.game_id))
             .text("idempotencyKey", &key)

@@ -152,24 +152,23 @@ impl Core {
 
     fn on_player_loaded(&mut self, bytes: Option<&[u8]>) {
         let mut record = saved(bytes);
-        let mut ledger = Ledger::default();
+        self.ledger = Ledger::default();
         for (_, offer) in record.list("seen") {
             if let Some([(_, id), (_, expires_at)]) = json::array(offer).as_deref()
                 && let (Some(id), Some(expires_at)) = (String::of(id), i64::of(expires_at))
             {
-                ledger.seen.push(Gone { offer_id: id, expires_at });
+                self.ledger.seen.push(Gone { offer_id: id, expires_at });
             }
         }
         for (_, offer) in record.list("held") {
             if let Ok(offer) = Offered::read(offer) {
                 self.store.safe.push(offer.offer_id.clone());
-                ledger.held.push(Held { offer, surfaced_as: None, claimed: false });
+                self.ledger.held.push(Held { offer, surfaced_as: None, claimed: false });
             }
         }
         for (_, id) in record.list("claimed") {
-            ledger.claim(&String::of(id).unwrap_or_default());
+            self.ledger.claim(&String::of(id).unwrap_or_default());
         }
-        self.ledger = ledger;
         // Bets of before the first login are this player's too, and younger.
         let mut bets: Vec<String> = record.or("bets", Vec::new());
         bets.append(&mut self.bets.unanswered);

@@ -2,6 +2,7 @@
 
 use crate::event::{Cause, Dropped, Event, RoomChange};
 use crate::io::{LogLevel, SocketId};
+use crate::protocol::json::Members;
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{
     AuthFailed, Authenticated, Connected, ErrorReply, FlagsChanged, Pong, Reconnect,
@@ -189,10 +190,18 @@ impl Core {
     }
 
     pub(super) fn read<T: Read>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
-        T::read(&envelope.payload).inspect_err(|wrong| self.wrong_form(&envelope.kind, wrong)).ok()
+        let mut members = Members::of(&envelope.payload);
+        let read = T::of(&mut members);
+        self.is_whole(&envelope.kind, members).then_some(read)
     }
 
-    fn wrong_form(&mut self, kind: &str, wrong: &str) {
-        self.log(LogLevel::Warn, &["ignored a ", kind, " of the wrong form: ", wrong]);
+    fn is_whole(&mut self, kind: &str, members: Members<'_>) -> bool {
+        match members.end() {
+            Ok(()) => true,
+            Err(wrong) => {
+                self.log(LogLevel::Warn, &["ignored a ", kind, " of the wrong form: ", wrong]);
+                false
+            }
+        }
     }
 }

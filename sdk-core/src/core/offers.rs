@@ -189,7 +189,7 @@ impl Core {
         let mut ready = Object::new();
         ready.text("placement", &open.placement).number("leaseMs", lease_ms as i64).number("max", 1);
         if let Some(context) = &open.context {
-            ready.raw("context", context.trim());
+            ready.raw("context", context.trim_ascii());
         }
         let owner = Owner::Break(open.number);
         let request = Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, ready.end(), open.until);
@@ -209,7 +209,7 @@ impl Core {
         let mut claim = Object::new();
         claim.text("device", self.store.device()).text("placement", &open.placement);
         if let Some(context) = &open.context {
-            claim.raw("context", context.trim());
+            claim.raw("context", context.trim_ascii());
         }
         let number = open.number;
         self.gate.no_claim();

@@ -234,7 +234,7 @@ impl FlagFetch {
         self.on_player(t, player);
         self.due = None;
         self.last_start = Some(t);
-        let mut url = join(&[base_url.trim_end_matches('/'), "/flags?player_id="]);
+        let mut url = join(&[base_url, "/flags?player_id="]);
         percent_encode(&mut url, player);
         url.push_str("&build=");
         percent_encode(&mut url, build);

@@ -3,6 +3,7 @@
 use crate::io::HttpReply;
 use crate::protocol::json;
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
+use crate::text::digits;
 
 /// A server's `Retry-After` counts up to this.
 const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
@@ -11,7 +12,7 @@ const MAX_ETAG_BYTES: usize = 256;
 
 /// The number of a version such as `v17`.
 fn number(version: &str) -> Option<u64> {
-    version.strip_prefix('v').unwrap_or(version).parse().ok()
+    digits(version.strip_prefix('v').unwrap_or(version))
 }
 
 /// Whether `a` is newer than `b`; of versions that are not numbered, whether it is another one.
@@ -29,9 +30,8 @@ pub(super) fn newer_number(a: &str, b: &str) -> bool {
 
 /// `Retry-After` in milliseconds. A date would need the server's clock: it counts as the least interval.
 pub(super) fn retry_after(reply: &HttpReply<'_>) -> Option<u64> {
-    let value = reply.header("retry-after")?.trim();
-    let wait = value.parse::<u64>().map_or(FLAGS_INTERVAL_MS, |seconds| seconds.saturating_mul(1_000));
-    Some(wait.min(RETRY_AFTER_MAX_MS))
+    let seconds = digits(reply.header("retry-after")?.trim_ascii());
+    Some(seconds.map_or(FLAGS_INTERVAL_MS, |seconds| seconds.min(RETRY_AFTER_MAX_MS / 1_000) * 1_000))
 }
 
 /// Whether it can go back in a header.
@@ -44,7 +44,7 @@ pub(super) fn query_of(json: &str) -> String {
     let mut query = String::new();
     for (name, raw) in json::sorted(json).unwrap_or_default() {
         let text = if raw.starts_with('"') { json::string(raw) } else { Some(raw.into()) };
-        let Some(text) = text.filter(|_| raw != "null" && !raw.starts_with(['{', '['])) else { continue };
+        let Some(text) = text.filter(|_| raw != "null" && json::is_scalar(raw)) else { continue };
         query.push_str("&attr.");
         percent_encode(&mut query, &name);
         query.push('=');

@@ -232,7 +232,7 @@ impl Flags {
 
     /// Name and variant of every well-formed flag, by name: what an analytics batch is stamped with.
     pub fn variants(&self) -> Vec<(String, String)> {
-        let pair = |entry: &Entry| Some((entry.name.to_string(), entry.variant()?.to_owned()));
+        let pair = |entry: &Entry| Some((entry.name.as_ref().to_owned(), entry.variant()?.to_owned()));
         self.table.entries.iter().filter_map(pair).collect()
     }
 
@@ -256,7 +256,7 @@ impl Flags {
         let take = |entry: &Entry| {
             let variant = entry.variant()?;
             entry.mark.compare_exchange(READ, REPORTED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-            Some((entry.name.to_string(), variant.to_owned()))
+            Some((entry.name.as_ref().to_owned(), variant.to_owned()))
         };
         self.table.entries.iter().filter_map(take).collect()
     }

@@ -23,7 +23,7 @@ macro_rules! codes {
 
             /// The code of a word from the wire; [`Code::Unknown`] for any other.
             pub fn parse(word: &str) -> Code {
-                match word { $($word => Code::$name,)* _ => Code::Unknown }
+                Code::ALL.iter().copied().find(|code| code.as_str() == word).unwrap_or(Code::Unknown)
             }
         }
     };

@@ -153,6 +153,11 @@ fn parts(text: &str, open: u8) -> Option<Vec<Part<'_>>> {
     Some(parts)
 }
 
+/// Whether JSON text is neither object nor array.
+pub(crate) fn is_scalar(raw: &str) -> bool {
+    !raw.starts_with('{') && !raw.starts_with('[')
+}
+
 /// Each value of an array, as the second of a pair.
 pub(crate) fn array(text: &str) -> Option<Vec<Part<'_>>> {
     parts(text, b'[')
@@ -321,7 +326,7 @@ impl Value<'_> for String {
 
 impl Value<'_> for u64 {
     fn of(raw: &str) -> Option<Self> {
-        raw.parse().ok()
+        crate::text::digits(raw)
     }
 }
 
@@ -333,8 +338,10 @@ impl Value<'_> for u32 {
 
 impl Value<'_> for i64 {
     fn of(raw: &str) -> Option<Self> {
-        let size = u64::of(raw.trim_start_matches('-'))?;
-        if raw.starts_with('-') { 0_i64.checked_sub_unsigned(size) } else { size.try_into().ok() }
+        match raw.strip_prefix('-') {
+            None => u64::of(raw)?.try_into().ok(),
+            Some(raw) => 0_i64.checked_sub_unsigned(u64::of(raw)?),
+        }
     }
 }
 

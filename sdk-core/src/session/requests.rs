@@ -6,6 +6,7 @@
 use crate::event::RequestId;
 use crate::io::SocketId;
 use crate::protocol::{Channel, Code};
+use crate::text::digits;
 
 /// Who waits for the reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Requests {
 
     /// Takes the request that a reply answers. `re` is the text that went out as `id`.
     pub(crate) fn take_reply(&mut self, re: &str) -> Option<Open> {
-        let id: u64 = re.strip_prefix('c')?.parse().ok()?;
+        let id = digits(re.strip_prefix('c')?)?;
         // A reply counts only for what was asked.
         self.take_first(&|r| r.id == id && r.written)
     }

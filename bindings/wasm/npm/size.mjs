@@ -49,8 +49,8 @@ function parts() {
 
 /** The first that fits. A generic function counts where it is written, not where it is used. */
 const PARTS = [
+  ['allocator', /castline_wasm::allocator|__rdl|__rust_(re|de)?alloc/],
   ['the binding, and wasm-bindgen', /castline_wasm|wasm_bindgen|wbindgen|externref|^(call|room)\b/],
-  ['allocator', /dlmalloc|__rdl|__rust_(re|de)?alloc/],
   ['numbers as text, and back', /flt2dec|dec2flt|core::num|protocol::decimal/],
   ['JSON and the types of the wire', /castline::protocol/],
   ['core: connection, requests, identity, offers', /castline::core/],

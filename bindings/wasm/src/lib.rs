@@ -9,6 +9,8 @@
 //! `numbers.rs` and `npm/src/numbers.ts`. Numbers cross as `f64`, which is what JavaScript has; every one of them is below 2⁵³. Texts
 //! that only one kind of event has cross as empty ones in the others.
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod allocator;
 mod commands;
 mod crossing;
 mod engine;

@@ -165,7 +165,7 @@ impl Engine {
     /// All keys by name, revoked ones too.
     pub(crate) async fn list_api_keys(&self) -> Result<Vec<ApiKeyView>, Refused> {
         self.note_api_key_use().await?;
-        let rows = table::all(self.store.readers()).await?;
+        let rows = table::all(&mut self.store.reader().await?).await?;
         let view = |row: ApiKeyRow| ApiKeyView {
             scopes: scopes(&row),
             name: row.name,
@@ -191,7 +191,7 @@ impl Engine {
     /// Reads the keys from the store, for what this or another process has changed.
     pub(crate) async fn reload_api_keys(&self) -> Result<(), StoreError> {
         let _changing = self.api_keys.changing.lock().await;
-        let rows = table::all(self.store.readers()).await?;
+        let rows = table::all(&mut self.store.reader().await?).await?;
         let mut good = self.api_keys.good.write().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *good);
         for row in rows.into_iter().filter(|row| row.revoked_at.is_none()) {

@@ -42,7 +42,7 @@ impl Engine {
         wanted: &Wanted,
         limit: usize,
     ) -> Result<(Vec<AuditLine>, bool), Failure> {
-        let mut lines = audit::page(self.store.readers(), wanted, limit + 1).await?;
+        let mut lines = audit::page(&mut self.store.reader().await?, wanted, limit + 1).await?;
         let more = lines.len() > limit;
         lines.truncate(limit);
         Ok((lines.into_iter().map(AuditLine::of).collect(), more))

@@ -175,13 +175,15 @@ impl Engine {
 
     /// A player's ban.
     pub(crate) async fn ban_of(&self, player: &str) -> Result<BanView, Refused> {
-        let row = table::get(self.store.readers(), player).await?.and_then(|row| in_force(row, now_ms()));
+        let row = table::get(&mut self.store.reader().await?, player)
+            .await?
+            .and_then(|row| in_force(row, now_ms()));
         row.map(BanView::of).ok_or_else(|| not_banned(player))
     }
 
     /// Bans by player, after this one, and whether there are more.
     pub(crate) async fn bans(&self, after: &str, limit: usize) -> Result<(Vec<BanView>, bool), Refused> {
-        let mut rows = table::page(self.store.readers(), after, limit + 1, now_ms()).await?;
+        let mut rows = table::page(&mut self.store.reader().await?, after, limit + 1, now_ms()).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         Ok((rows.into_iter().map(BanView::of).collect(), more))
@@ -191,7 +193,7 @@ impl Engine {
     pub(crate) async fn reload_bans(&self) -> Result<(), StoreError> {
         let _changing = self.bans.changing.lock().await;
         let read: HashMap<String, Option<i64>> =
-            table::all(self.store.readers(), now_ms()).await?.into_iter().collect();
+            table::all(&mut self.store.reader().await?, now_ms()).await?.into_iter().collect();
         let before = std::mem::replace(&mut *self.bans.write(), read.clone());
         for player in read.into_keys().filter(|player| !before.contains_key(player)) {
             self.bus.publish(&Note::Banned { player: Arc::from(player) });

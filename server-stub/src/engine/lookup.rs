@@ -11,7 +11,7 @@ use super::flags::{Asker, Evaluated, Known, Traits};
 use super::segments::{DAY_MS, MAX_DAYS};
 use super::{Engine, Failure, now_ms};
 use crate::store::lookup::{self, CopyRow, SessionRow};
-use crate::store::{StoreError, bans, players};
+use crate::store::{bans, players};
 
 /// Copies of offers in an answer, the latest first.
 const MAX_OFFERS: usize = 100;
@@ -103,7 +103,7 @@ impl Engine {
     /// All that is known of a player. Whoever was never seen is answered too: flags have an answer for everybody.
     pub(crate) async fn look_up(&self, player: &str, build: Option<String>) -> Result<PlayerView, Failure> {
         let now = now_ms();
-        let mut tx = self.store.readers().begin().await.map_err(StoreError::from)?;
+        let mut tx = self.store.reader().await?;
         let mut known = Known {
             traits: players::traits(&mut tx, player).await?.into_iter().collect(),
             ..Known::default()
@@ -126,7 +126,7 @@ impl Engine {
             now,
         };
         let segments = self.segments_of(&mut tx, &asker).await?;
-        let ban = bans::get(&mut *tx, player).await?.and_then(|row| BanView::in_force(row, now));
+        let ban = bans::get(&mut tx, player).await?.and_then(|row| BanView::in_force(row, now));
         let configuration = self.configuration();
         let flags = configuration.evaluate_all(&asker).map(|Evaluated { name, variant, value, reason }| {
             (name.to_owned(), FlagView { variant: variant.to_owned(), value: value.to_owned(), reason })

@@ -114,7 +114,7 @@ impl Engine {
 
     /// The pool's past in steps.
     pub(crate) async fn pool_history(&self, span: Span) -> Result<Vec<PoolPoint>, Failure> {
-        let steps = pool::steps(self.store.readers(), span).await?;
+        let steps = pool::steps(&mut self.store.reader().await?, span).await?;
         Ok(steps.into_iter().map(|step| PoolPoint::of(step, span)).collect())
     }
 }

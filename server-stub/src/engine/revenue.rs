@@ -182,8 +182,8 @@ impl Engine {
 
     /// What a player has paid.
     pub(crate) async fn spend_of(&self, player: &str) -> Result<Spend, Refused> {
-        let readers = self.store.readers();
-        let sums = table::spend(readers, player).await?;
+        let mut reader = self.store.reader().await?;
+        let sums = table::spend(&mut reader, player).await?;
         let view = |row: RevenueRow| PaymentView {
             transaction_id: row.transaction_id,
             amount_minor: row.amount,
@@ -197,7 +197,7 @@ impl Engine {
                 .into_iter()
                 .map(|(currency, amount_minor, transactions)| (currency, Sum { amount_minor, transactions }))
                 .collect(),
-            latest: table::latest(readers, player, LATEST).await?.into_iter().map(view).collect(),
+            latest: table::latest(&mut reader, player, LATEST).await?.into_iter().map(view).collect(),
         })
     }
 }

@@ -1,9 +1,9 @@
 //! The audit table: each change that an operator or a game's backend made, in the transaction that made it.
 
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// Bytes of what was, and of what is, that a line keeps. Longer ones are known by their hash.
 const MAX_STATE: usize = 8_192;
@@ -22,7 +22,7 @@ pub(crate) struct Change<'a> {
 }
 
 /// A line as its columns hold it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) number: i64,
     pub(crate) at: i64,
@@ -33,6 +33,8 @@ pub(crate) struct Line {
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
 }
+
+sql::row!(Line { number, at, who, address, action, subject, before, after });
 
 /// Which lines are wanted; an empty text wants all.
 #[derive(Debug, Clone, Default)]
@@ -62,12 +64,12 @@ impl Author {
 
 /// Writes a change down.
 pub(crate) async fn record(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     author: &Author,
     change: Change<'_>,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO audit (at, who, address, action, subject, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(now)
@@ -91,12 +93,8 @@ fn bounded(state: &str) -> String {
 }
 
 /// The latest first.
-pub(crate) async fn page(
-    readers: &SqlitePool,
-    wanted: &Wanted,
-    limit: usize,
-) -> Result<Vec<Line>, StoreError> {
-    Ok(sqlx::query_as(
+pub(crate) async fn page(c: &mut Connection, wanted: &Wanted, limit: usize) -> Result<Vec<Line>, StoreError> {
+    Ok(sql::query_as(
         "SELECT number, at, who, address, action, subject, before, after FROM audit
          WHERE number < ?1 AND (?2 = '' OR who = ?2) AND (?3 = '' OR action = ?3) AND (?4 = '' OR subject = ?4)
          ORDER BY number DESC LIMIT ?5",
@@ -106,13 +104,13 @@ pub(crate) async fn page(
     .bind(&wanted.action)
     .bind(&wanted.subject)
     .bind(limit as i64)
-    .fetch_all(readers)
+    .fetch_all(c)
     .await?)
 }
 
 /// Takes away what is older.
-pub(crate) async fn forget(c: &mut SqliteConnection, before: i64) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at <= ? LIMIT ?)")
+pub(crate) async fn forget(c: &mut Connection, before: i64) -> Result<(), StoreError> {
+    sql::query("DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at <= ? LIMIT ?)")
         .bind(before)
         .bind(AT_ONCE)
         .execute(c)

@@ -5,11 +5,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use rusqlite::OpenFlags;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::database::MIGRATIONS;
+use super::sql::Connection;
 use super::{DATABASE, Owned};
+
+const READ: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+const WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE;
 
 /// Writes the database of a data directory to a new file that only this user can read; returns its length. A reader's
 /// transaction sees one moment, so a server may go on writing meanwhile.
@@ -128,16 +133,15 @@ async fn copy_for(here: &Path, from: &Path, partial: &Path) -> anyhow::Result<()
     std::io::copy(&mut source, &mut target)?;
     target.sync_all()?;
     let seen = async {
-        let mut connection = read_only(here).await?;
+        let mut connection = Connection::Here(rusqlite::Connection::open_with_flags(here, READ)?);
         let version = super::flags::version(&mut connection).await?;
         anyhow::Ok(version)
     };
     // A former database that cannot be read says nothing.
     let seen = if here.exists() { seen.await.unwrap_or(0) } else { 0 };
-    let options = SqliteConnectOptions::new().filename(partial).disable_statement_logging();
-    let mut connection = options.connect().await?;
+    let mut connection = Connection::Here(rusqlite::Connection::open_with_flags(partial, WRITE)?);
     super::flags::raise_version_above(&mut connection, seen).await?;
-    connection.close().await?;
+    connection.close();
     File::open(partial)?.sync_all()?;
     Ok(())
 }

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Executor as _, Row as _};
+use rusqlite::OpenFlags;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::health::Trouble;
+use super::sql::{self, Connection};
 use crate::settings::Settings;
 
 /// The database's file in the data directory.
@@ -19,6 +21,8 @@ pub(crate) const DATABASE: &str = "castline.db";
 const LOCK: &str = "castline.lock";
 /// A server that is just ending may take this long.
 const HANDOVER: Duration = Duration::from_secs(1);
+/// Statements that the writer keeps ready: all that it has.
+const STATEMENTS: usize = 256;
 
 pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -48,17 +52,28 @@ impl Opening {
     /// Opens the file and brings its tables up to date.
     pub(super) async fn open(&self, create: bool) -> anyhow::Result<Database> {
         let options = self.options.clone().create_if_missing(create);
-        let mut connection = options.connect().await?;
-        MIGRATIONS.run(&mut connection).await?;
+        let mut tables = options.connect().await?;
+        MIGRATIONS.run(&mut tables).await?;
+        tables.close().await?;
+        let connection = self.connect()?;
         // After the migrations, which may need room for a moment.
         if self.max_bytes > 0 {
-            let bytes: i64 = connection.fetch_one("PRAGMA page_size").await?.try_get(0)?;
+            let bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
             let pages = (self.max_bytes / bytes.max(1) as u64).max(1);
-            let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-            connection.execute(sqlx::raw_sql(limit)).await?;
+            connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
         let identity = Identity::of(&self.file);
-        Ok(Database { connection, opening: self.clone(), identity })
+        Ok(Database { connection: Connection::Here(connection), opening: self.clone(), identity })
+    }
+
+    /// The writer's own connection, to a file whose tables are there.
+    fn connect(&self) -> rusqlite::Result<rusqlite::Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(&self.file, flags)?;
+        connection.busy_timeout(self.wait)?;
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
     }
 }
 
@@ -88,7 +103,7 @@ impl Identity {
 
 /// The writer's connection.
 pub(super) struct Database {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     opening: Opening,
     identity: Identity,
 }
@@ -105,20 +120,21 @@ impl Database {
         now == self.identity
     }
 
-    pub(super) async fn execute(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(sql).execute(&mut self.connection).await.map(drop)
+    /// Statements without parameters, one after the other.
+    pub(super) fn run(&mut self, statements: &[&'static str]) -> Result<(), sql::Error> {
+        statements.iter().try_for_each(|statement| self.connection.run(statement))
     }
 
-    /// Stores something and takes it away again; `None`: that went well.
-    pub(super) async fn probe(&mut self) -> Result<(), (Trouble, Option<sqlx::Error>)> {
+    /// Stores something and takes it away again; `Ok`: that went well.
+    pub(super) fn probe(&mut self) -> Result<(), (Trouble, Option<sql::Error>)> {
         // Without waiting: whoever asks meanwhile is told at once.
-        let _ = self.execute("PRAGMA busy_timeout = 0").await;
-        let stored = self.execute(PROBE).await;
+        let _ = self.connection.batch("PRAGMA busy_timeout = 0");
+        let stored = self.connection.batch(PROBE);
         if stored.is_err() {
-            let _ = self.execute("ROLLBACK").await;
+            let _ = self.run(&["ROLLBACK"]);
         }
         let wait = format!("PRAGMA busy_timeout = {}", self.opening.wait.as_millis());
-        let _ = self.connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(wait))).await;
+        let _ = self.connection.batch(&wait);
         stored.map_err(|error| (Trouble::of(&error).unwrap_or(Trouble::Io), Some(error)))
     }
 
@@ -136,10 +152,10 @@ impl Database {
                 error = format!("{error:#}"),
                 "another database is in the place of the lost one, but"
             );
-            error.downcast_ref::<sqlx::Error>().and_then(Trouble::of).unwrap_or(Trouble::Damaged)
+            Trouble::of_opening(error).unwrap_or(Trouble::Damaged)
         })?;
         std::mem::swap(self, &mut opened);
-        super::close_connection(opened.connection).await;
+        opened.connection.close();
         Ok(())
     }
 }

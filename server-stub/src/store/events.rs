@@ -1,8 +1,7 @@
 //! Analytics events: each (player, event id) once within seven days.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// An event that has passed the checks.
 #[derive(Debug, Clone)]
@@ -17,16 +16,20 @@ pub(crate) struct NewEvent {
 
 /// Stores an event; `false`: it is known already.
 pub(crate) async fn insert(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     player: &str,
     event: &NewEvent,
     flags: &str,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let stored = sqlx::query(
-        "INSERT OR IGNORE INTO event_ids (user_id, event_id, received_at) VALUES ($1, $2, $5);
-         INSERT INTO analytics_events (user_id, event_id, name, happened_at, received_at, flags, props)
-         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE changes() > 0",
+    let query = "INSERT OR IGNORE INTO event_ids (user_id, event_id, received_at) VALUES (?, ?, ?)";
+    let new = sql::query(query).bind(player).bind(&event.event_id).bind(now).execute(&mut *c).await?;
+    if new == 0 {
+        return Ok(false);
+    }
+    sql::query(
+        "INSERT INTO analytics_events (user_id, event_id, name, happened_at, received_at, flags, props)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(player)
     .bind(&event.event_id)
@@ -37,5 +40,5 @@ pub(crate) async fn insert(
     .bind(&event.props)
     .execute(c)
     .await?;
-    Ok(stored.rows_affected() > 0)
+    Ok(true)
 }

@@ -1,8 +1,7 @@
 //! The `experiment_days` table: what experiments looked like day by day.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// Days kept of an experiment; the oldest go.
 pub(crate) const KEPT_DAYS: i64 = 400;
@@ -17,8 +16,8 @@ pub(crate) struct Missing {
 }
 
 /// The ends of days, and of experiments, that have passed without being stored; the oldest first.
-pub(crate) async fn missing(c: &mut SqliteConnection, now: i64) -> Result<Vec<Missing>, StoreError> {
-    let open: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
+pub(crate) async fn missing(c: &mut Connection, now: i64) -> Result<Vec<Missing>, StoreError> {
+    let open: Vec<(String, i64, Option<i64>)> = sql::query_as(
         "SELECT name, started_at, ended_at FROM experiments e WHERE ended_at IS NULL OR NOT EXISTS
              (SELECT 1 FROM experiment_days d WHERE d.name = e.name AND d.as_of >= e.ended_at)
          ORDER BY name",
@@ -27,7 +26,7 @@ pub(crate) async fn missing(c: &mut SqliteConnection, now: i64) -> Result<Vec<Mi
     .await?;
     let mut missing = Vec::new();
     for (name, started_at, ended_at) in open {
-        let known: Vec<(i64, i64)> = sqlx::query_as("SELECT day, as_of FROM experiment_days WHERE name = ?")
+        let known: Vec<(i64, i64)> = sql::query_as("SELECT day, as_of FROM experiment_days WHERE name = ?")
             .bind(&name)
             .fetch_all(&mut *c)
             .await?;
@@ -45,9 +44,9 @@ pub(crate) async fn missing(c: &mut SqliteConnection, now: i64) -> Result<Vec<Mi
 }
 
 /// Stores a day's report, unless a later one of that day is there, or the experiment was started anew meanwhile.
-pub(crate) async fn put(c: &mut SqliteConnection, of: &Missing, body: &str) -> Result<(), StoreError> {
+pub(crate) async fn put(c: &mut Connection, of: &Missing, body: &str) -> Result<(), StoreError> {
     let day = of.as_of.div_euclid(DAY_MS);
-    sqlx::query(
+    sql::query(
         "INSERT INTO experiment_days (name, day, as_of, body)
          SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM experiments WHERE name = ?1 AND started_at = ?5)
          ON CONFLICT DO UPDATE SET as_of = excluded.as_of, body = excluded.body WHERE excluded.as_of >= as_of",
@@ -59,7 +58,7 @@ pub(crate) async fn put(c: &mut SqliteConnection, of: &Missing, body: &str) -> R
     .bind(of.started_at)
     .execute(&mut *c)
     .await?;
-    sqlx::query("DELETE FROM experiment_days WHERE name = ? AND day <= ?")
+    sql::query("DELETE FROM experiment_days WHERE name = ? AND day <= ?")
         .bind(&of.name)
         .bind(day - KEPT_DAYS)
         .execute(c)
@@ -68,14 +67,14 @@ pub(crate) async fn put(c: &mut SqliteConnection, of: &Missing, body: &str) -> R
 }
 
 /// Forgets what an experiment was before it was started anew.
-pub(crate) async fn forget(c: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM experiment_days WHERE name = ?").bind(name).execute(c).await?;
+pub(crate) async fn forget(c: &mut Connection, name: &str) -> Result<(), StoreError> {
+    sql::query("DELETE FROM experiment_days WHERE name = ?").bind(name).execute(c).await?;
     Ok(())
 }
 
 /// What is stored of an experiment, by day.
-pub(crate) async fn all(c: &mut SqliteConnection, name: &str) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> = sqlx::query_as("SELECT body FROM experiment_days WHERE name = ? ORDER BY day")
+pub(crate) async fn all(c: &mut Connection, name: &str) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = sql::query_as("SELECT body FROM experiment_days WHERE name = ? ORDER BY day")
         .bind(name)
         .fetch_all(c)
         .await?;
@@ -83,9 +82,9 @@ pub(crate) async fn all(c: &mut SqliteConnection, name: &str) -> Result<Vec<Stri
 }
 
 /// The last day stored.
-pub(crate) async fn latest(c: &mut SqliteConnection, name: &str) -> Result<Option<String>, StoreError> {
+pub(crate) async fn latest(c: &mut Connection, name: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> =
-        sqlx::query_as("SELECT body FROM experiment_days WHERE name = ? ORDER BY day DESC LIMIT 1")
+        sql::query_as("SELECT body FROM experiment_days WHERE name = ? ORDER BY day DESC LIMIT 1")
             .bind(name)
             .fetch_optional(c)
             .await?;

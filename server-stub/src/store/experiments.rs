@@ -1,15 +1,10 @@
 //! The `experiments` table, and the events that a report reads.
 
-use futures_util::TryStreamExt as _;
-use sqlx::sqlite::SqliteConnection;
-
 use super::StoreError;
-
-/// Events that are read before others get their turn.
-const AT_A_TIME: u32 = 256;
+use super::sql::{self, Connection};
 
 /// An experiment as its columns hold it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExperimentRow {
     pub(crate) name: String,
     pub(crate) flag_name: String,
@@ -22,9 +17,21 @@ pub(crate) struct ExperimentRow {
     pub(crate) flag_changed: bool,
 }
 
+sql::row!(ExperimentRow {
+    name,
+    flag_name,
+    definition,
+    control,
+    shares,
+    started_at,
+    ended_at,
+    promoted,
+    flag_changed
+});
+
 /// One experiment.
-pub(crate) async fn get(c: &mut SqliteConnection, name: &str) -> Result<Option<ExperimentRow>, StoreError> {
-    let row = sqlx::query_as(
+pub(crate) async fn get(c: &mut Connection, name: &str) -> Result<Option<ExperimentRow>, StoreError> {
+    let row = sql::query_as(
         "SELECT name, flag_name, definition, control, shares, started_at, ended_at, promoted, flag_changed
          FROM experiments WHERE name = ?",
     )
@@ -35,8 +42,8 @@ pub(crate) async fn get(c: &mut SqliteConnection, name: &str) -> Result<Option<E
 }
 
 /// Those that run, the youngest first, then those that ended, the latest first.
-pub(crate) async fn list(c: &mut SqliteConnection, limit: usize) -> Result<Vec<ExperimentRow>, StoreError> {
-    let rows = sqlx::query_as(
+pub(crate) async fn list(c: &mut Connection, limit: usize) -> Result<Vec<ExperimentRow>, StoreError> {
+    let rows = sql::query_as(
         "SELECT name, flag_name, definition, control, shares, started_at, ended_at, promoted, flag_changed
          FROM experiments ORDER BY ended_at IS NULL DESC, COALESCE(ended_at, started_at) DESC, name LIMIT ?",
     );
@@ -44,9 +51,9 @@ pub(crate) async fn list(c: &mut SqliteConnection, limit: usize) -> Result<Vec<E
 }
 
 /// The experiment that runs on a flag.
-pub(crate) async fn running_on(c: &mut SqliteConnection, flag: &str) -> Result<Option<String>, StoreError> {
+pub(crate) async fn running_on(c: &mut Connection, flag: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> =
-        sqlx::query_as("SELECT name FROM experiments WHERE flag_name = ? AND ended_at IS NULL")
+        sql::query_as("SELECT name FROM experiments WHERE flag_name = ? AND ended_at IS NULL")
             .bind(flag)
             .fetch_optional(c)
             .await?;
@@ -54,8 +61,8 @@ pub(crate) async fn running_on(c: &mut SqliteConnection, flag: &str) -> Result<O
 }
 
 /// Starts an experiment, or starts it anew.
-pub(crate) async fn start(c: &mut SqliteConnection, row: &ExperimentRow) -> Result<(), StoreError> {
-    sqlx::query(
+pub(crate) async fn start(c: &mut Connection, row: &ExperimentRow) -> Result<(), StoreError> {
+    sql::query(
         "INSERT INTO experiments (name, flag_name, definition, control, shares, started_at) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (name) DO UPDATE SET flag_name = excluded.flag_name, definition = excluded.definition,
              control = excluded.control, shares = excluded.shares, started_at = excluded.started_at,
@@ -74,13 +81,13 @@ pub(crate) async fn start(c: &mut SqliteConnection, row: &ExperimentRow) -> Resu
 
 /// Ends an experiment.
 pub(crate) async fn finish(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     name: &str,
     promoted: Option<&str>,
     flag_changed: bool,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE experiments SET ended_at = ?, promoted = ?, flag_changed = ? WHERE name = ?")
+    sql::query("UPDATE experiments SET ended_at = ?, promoted = ?, flag_changed = ? WHERE name = ?")
         .bind(now)
         .bind(promoted)
         .bind(flag_changed)
@@ -91,8 +98,8 @@ pub(crate) async fn finish(
 }
 
 /// When the flag was last written; `None`: there is none.
-pub(crate) async fn flag_changed_at(c: &mut SqliteConnection, flag: &str) -> Result<Option<i64>, StoreError> {
-    let row: Option<(i64,)> = sqlx::query_as("SELECT updated_at FROM feature_flags WHERE flag_name = ?")
+pub(crate) async fn flag_changed_at(c: &mut Connection, flag: &str) -> Result<Option<i64>, StoreError> {
+    let row: Option<(i64,)> = sql::query_as("SELECT updated_at FROM feature_flags WHERE flag_name = ?")
         .bind(flag)
         .fetch_optional(c)
         .await?;
@@ -102,28 +109,16 @@ pub(crate) async fn flag_changed_at(c: &mut SqliteConnection, flag: &str) -> Res
 /// Hands every event of this name from `from` to just before `until` to `each`, in the order they happened: player, time, props.
 /// They are streamed: the memory it takes does not grow with their number.
 pub(crate) async fn each_event(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     name: &str,
     from: i64,
     until: i64,
     mut each: impl FnMut(String, i64, &str) + Send,
 ) -> Result<(), StoreError> {
-    let mut rows = sqlx::query_as::<_, (String, i64, String)>(
+    let rows = sql::query_as::<(String, i64, String)>(
         "SELECT user_id, happened_at, props FROM analytics_events
          WHERE name = ? AND happened_at >= ? AND happened_at < ? ORDER BY happened_at, number",
-    )
-    .bind(name)
-    .bind(from)
-    .bind(until)
-    .fetch(c);
-    let mut count = 0_u32;
-    while let Some((player, at, props)) = rows.try_next().await? {
-        each(player, at, &props);
-        count = count.wrapping_add(1);
-        if count.is_multiple_of(AT_A_TIME) {
-            // A report of a million events must not hold up the sockets of this thread.
-            tokio::task::yield_now().await;
-        }
-    }
-    Ok(())
+    );
+    let rows = rows.bind(name).bind(from).bind(until);
+    Ok(rows.fetch_each(c, |(player, at, props)| each(player, at, &props)).await?)
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::sql;
+
 /// Why nothing can be stored just now. None of these is for ever: the writer looks again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -26,16 +28,14 @@ pub(crate) enum Trouble {
 
 impl Trouble {
     /// The trouble that an error stands for; `None`: the statement's fault, not the database's.
-    pub(crate) fn of(error: &sqlx::Error) -> Option<Trouble> {
-        let error = match error {
-            sqlx::Error::Database(error) => error,
-            sqlx::Error::PoolTimedOut => return Some(Trouble::Busy),
-            sqlx::Error::Io(_) => return Some(Trouble::Io),
-            _ => return None,
-        };
+    pub(crate) fn of(error: &sql::Error) -> Option<Trouble> {
+        match error {
+            sql::Error::Elsewhere(sqlx::Error::PoolTimedOut) => return Some(Trouble::Busy),
+            sql::Error::Elsewhere(sqlx::Error::Io(_)) => return Some(Trouble::Io),
+            _ => {}
+        }
         // The low byte is the primary code: https://sqlite.org/rescode.html
-        let code: u32 = error.code()?.parse().ok()?;
-        match code & 0xff {
+        match error.code()? & 0xff {
             5 | 6 => Some(Trouble::Locked),
             8 => Some(Trouble::ReadOnly),
             10 => Some(Trouble::Io),
@@ -44,6 +44,15 @@ impl Trouble {
             14 => Some(Trouble::Gone),
             _ => None,
         }
+    }
+
+    /// The same for what came of opening a database.
+    pub(super) fn of_opening(error: anyhow::Error) -> Option<Trouble> {
+        let error = match error.downcast::<sqlx::Error>() {
+            Ok(error) => error.into(),
+            Err(error) => error.downcast::<rusqlite::Error>().ok()?.into(),
+        };
+        Trouble::of(&error)
     }
 
     /// Whether asking again at once is of no use: the writer's own look decides when it is.
@@ -90,7 +99,7 @@ impl Health {
     }
 
     /// Says so in the log once, not for every job.
-    pub(super) fn bad(&self, trouble: Trouble, error: Option<&sqlx::Error>) {
+    pub(super) fn bad(&self, trouble: Trouble, error: Option<&sql::Error>) {
         let mut now = self.lock();
         match *now {
             Some((before, _)) if before == trouble => {}

@@ -1,9 +1,9 @@
 //! Idempotency keys: one reply for one (player, key), recorded in the transaction of the effect.
 
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// A request that may be repeated.
 #[derive(Debug, Clone)]
@@ -35,11 +35,8 @@ impl Key {
 /// The recorded reply, if this very request was done before.
 ///
 /// A request that is still running holds the writer, so that asking is waiting for it.
-pub(crate) async fn recorded(
-    connection: &mut SqliteConnection,
-    key: &Key,
-) -> Result<Option<Reply>, StoreError> {
-    let row: Option<(Vec<u8>, String, String, String)> = sqlx::query_as(
+pub(crate) async fn recorded(connection: &mut Connection, key: &Key) -> Result<Option<Reply>, StoreError> {
+    let row: Option<(Vec<u8>, String, String, String)> = sql::query_as(
         "SELECT hash, channel, kind, payload FROM idempotency_keys WHERE user_id = ? AND key = ?",
     )
     .bind(&key.player)
@@ -55,12 +52,12 @@ pub(crate) async fn recorded(
 
 /// Records the reply. Failures are not recorded: they never come here.
 pub(crate) async fn record(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &Key,
     reply: &Reply,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO idempotency_keys (user_id, key, hash, channel, kind, payload, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )

@@ -1,6 +1,6 @@
 //! What is kept: SQLite, and the SQL itself, in the open, a file per subject.
 //!
-//! There is one writer. A job is a function over the connection; the writer runs as many as are waiting inside one
+//! There is one writer, a thread of its own, which asks SQLite itself (`sql` says why). A job is a function over the connection; the writer runs as many as are waiting inside one
 //! transaction, each within its savepoint, commits once, and only then answers. So every job is atomic, jobs never see
 //! each other half done, and what was answered is on disk: `synchronous = FULL` costs one fsync for a whole batch.
 //! The store decides nothing about offers or flags beyond what must be atomic; the engine does.
@@ -23,6 +23,7 @@ pub(crate) mod players;
 pub(crate) mod pool;
 pub(crate) mod revenue;
 pub(crate) mod sessions;
+pub(crate) mod sql;
 pub(crate) mod sweep;
 pub(crate) mod traits;
 mod writer;
@@ -31,14 +32,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
 use crate::settings::Settings;
 use database::Opening;
 pub(crate) use database::{DATABASE, Owned, sizes};
 use health::Health;
 pub(crate) use health::Trouble;
+use sql::Connection;
 use writer::Writer;
 pub(crate) use writer::{BoxedJob, StoreError};
 
@@ -106,7 +107,7 @@ impl Store {
     pub(crate) async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, T> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, T> + Send + 'static,
     {
         self.writer.run(job).await
     }
@@ -114,7 +115,7 @@ impl Store {
     /// The same without waiting for the result; only a full queue holds the caller up. Failures are logged.
     pub(crate) async fn write_later<F>(&self, what: &'static str, job: F)
     where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, ()> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, ()> + Send + 'static,
     {
         self.writer.run_later(what, job, || {}).await;
     }
@@ -126,7 +127,7 @@ impl Store {
         job: F,
         unavailable: impl FnOnce() + Send + 'static,
     ) where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, ()> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, ()> + Send + 'static,
     {
         self.writer.run_later(what, job, unavailable).await;
     }
@@ -136,9 +137,9 @@ impl Store {
         self.writer.waiting()
     }
 
-    /// The readers' pool.
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.readers
+    /// A reader of the database as it is at this moment.
+    pub(crate) async fn reader(&self) -> Result<Connection, StoreError> {
+        Ok(Connection::Elsewhere(self.readers.begin().await.map_err(sql::Error::from)?))
     }
 
     /// Finishes what is queued and closes the files.
@@ -151,11 +152,5 @@ impl Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
-    }
-}
-
-async fn close_connection(connection: SqliteConnection) {
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the database did not close cleanly");
     }
 }

@@ -1,13 +1,12 @@
 //! Each player's copies of offers with their states: queued → sent → received → closed, or lapsed. What may be sent the
 //! engine decides; here a copy changes its state by a step that only one can make.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::sessions::{Backlog, Durable, NewDurable, append};
+use super::sql::{self, Connection};
 use super::{StoreError, campaigns};
 
 /// A player's copies of one campaign, first sent on one day.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CopiesRow {
     pub(crate) definition_id: String,
     pub(crate) day: String,
@@ -21,13 +20,11 @@ pub(crate) struct CopiesRow {
     pub(crate) last: Option<i64>,
 }
 
+sql::row!(CopiesRow { definition_id, day, number, open, counted, last });
+
 /// All of a player's copies, summed up.
-pub(crate) async fn copies(
-    c: &mut SqliteConnection,
-    player: &str,
-    now: i64,
-) -> Result<Vec<CopiesRow>, StoreError> {
-    Ok(sqlx::query_as(
+pub(crate) async fn copies(c: &mut Connection, player: &str, now: i64) -> Result<Vec<CopiesRow>, StoreError> {
+    Ok(sql::query_as(
         "SELECT definition_id, day, MAX(number) AS number,
                 SUM(state IN ('queued', 'sent', 'received') AND expires_at > ?2) AS open,
                 SUM(state <> 'lapsed' AND NOT (state = 'queued' AND expires_at <= ?2)) AS counted,
@@ -42,7 +39,7 @@ pub(crate) async fn copies(
 }
 
 /// A copy that waits to be sent (again).
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueuedRow {
     pub(crate) offer_id: String,
     pub(crate) definition_id: String,
@@ -50,12 +47,10 @@ pub(crate) struct QueuedRow {
     pub(crate) variant: String,
 }
 
-pub(crate) async fn queued(
-    c: &mut SqliteConnection,
-    player: &str,
-    now: i64,
-) -> Result<Vec<QueuedRow>, StoreError> {
-    Ok(sqlx::query_as(
+sql::row!(QueuedRow { offer_id, definition_id, expires_at, variant });
+
+pub(crate) async fn queued(c: &mut Connection, player: &str, now: i64) -> Result<Vec<QueuedRow>, StoreError> {
+    Ok(sql::query_as(
         "SELECT offer_id, definition_id, expires_at, variant FROM player_offers
          WHERE user_id = ? AND state = 'queued' AND expires_at > ?",
     )
@@ -67,13 +62,13 @@ pub(crate) async fn queued(
 
 /// Makes a queued copy *sent*. `false`: it is not queued any more.
 pub(crate) async fn send_queued(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     player: &str,
     offer_id: &str,
     session: Option<&str>,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let taken = sqlx::query(
+    let taken = sql::query(
         "UPDATE player_offers SET state = 'sent', session_id = ?, sent_at = ?
          WHERE user_id = ? AND offer_id = ? AND state = 'queued'",
     )
@@ -83,7 +78,7 @@ pub(crate) async fn send_queued(
     .bind(offer_id)
     .execute(c)
     .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(taken == 1)
 }
 
 /// A copy that is made in being sent.
@@ -101,9 +96,9 @@ pub(crate) struct NewCopy<'a> {
 }
 
 /// Makes a copy, *sent* from the start, against its budget if it has one. Returns its id.
-pub(crate) async fn send_new(c: &mut SqliteConnection, copy: &NewCopy<'_>) -> Result<String, StoreError> {
+pub(crate) async fn send_new(c: &mut Connection, copy: &NewCopy<'_>) -> Result<String, StoreError> {
     let id = copy_id(copy.definition_id, copy.number);
-    sqlx::query(
+    sql::query(
         "INSERT INTO player_offers (user_id, offer_id, definition_id, number, state, session_id, sent_at, expires_at,
              created_at, day, charged, variant)
          VALUES (?1, ?2, ?3, ?4, 'sent', ?5, ?6, ?7, ?6, ?8, ?9, ?10)",
@@ -127,9 +122,9 @@ pub(crate) async fn send_new(c: &mut SqliteConnection, copy: &NewCopy<'_>) -> Re
 }
 
 /// Makes a copy that waits to be sent, against its budget.
-pub(crate) async fn queue_new(c: &mut SqliteConnection, copy: &NewCopy<'_>) -> Result<String, StoreError> {
+pub(crate) async fn queue_new(c: &mut Connection, copy: &NewCopy<'_>) -> Result<String, StoreError> {
     let id = send_new(c, copy).await?;
-    sqlx::query(
+    sql::query(
         "UPDATE player_offers SET state = 'queued', sent_at = NULL WHERE user_id = ? AND offer_id = ?",
     )
     .bind(copy.player)
@@ -146,7 +141,7 @@ fn copy_id(definition: &str, number: i64) -> String {
 
 /// Puts an offer that has been taken for this session into its durable queue.
 pub(crate) async fn put_in_session(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     session: &str,
     offer_id: &str,
     payload: String,
@@ -160,7 +155,7 @@ pub(crate) async fn put_in_session(
 /// What a player's `$offer_result` does: the first of accepted, declined, expired closes the offer; received and shown
 /// mean that it arrived.
 pub(crate) async fn result(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     player: &str,
     offer_id: &str,
     outcome: &str,
@@ -169,35 +164,32 @@ pub(crate) async fn result(
     // A copy that had lapsed and was received after all stands against its budget again: it did happen. A queued one that
     // was received after all is not sent again.
     const LAPSED: &str = "UPDATE player_offers SET charged = 1
-        WHERE user_id = $1 AND offer_id = $2 AND state = 'lapsed' AND charged = -1 RETURNING definition_id, day;";
-    const SHOWN: &str = "UPDATE player_offers SET shown_at = $3
-        WHERE user_id = $1 AND offer_id = $2 AND shown_at IS NULL;";
-    const CLOSED: &str = "UPDATE player_offers SET state = 'closed', outcome = $4
-        WHERE user_id = $1 AND offer_id = $2 AND state <> 'closed'";
+        WHERE user_id = ? AND offer_id = ? AND state = 'lapsed' AND charged = -1 RETURNING definition_id, day";
+    const SHOWN: &str = "UPDATE player_offers SET shown_at = ?3
+        WHERE user_id = ?1 AND offer_id = ?2 AND shown_at IS NULL";
+    const CLOSED: &str = "UPDATE player_offers SET state = 'closed', outcome = ?3
+        WHERE user_id = ?1 AND offer_id = ?2 AND state <> 'closed'";
     const RECEIVED: &str = "UPDATE player_offers SET state = 'received'
-        WHERE user_id = $1 AND offer_id = $2 AND state IN ('queued', 'sent', 'lapsed')";
-    let steps = match outcome {
-        "accepted" | "declined" => [LAPSED, SHOWN, CLOSED].concat(),
-        "expired" => [LAPSED, CLOSED].concat(),
-        "shown" => [LAPSED, SHOWN, RECEIVED].concat(),
-        _ => [LAPSED, RECEIVED].concat(),
-    };
-    let charged: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(steps))
-        .bind(player)
-        .bind(offer_id)
-        .bind(now)
-        .bind(outcome)
-        .fetch_all(&mut *c)
-        .await?;
+        WHERE user_id = ? AND offer_id = ? AND state IN ('queued', 'sent', 'lapsed')";
+    let charged: Vec<(String, String)> =
+        sql::query_as(LAPSED).bind(player).bind(offer_id).fetch_all(&mut *c).await?;
     for (definition, day) in charged {
         campaigns::charge(c, &definition, &day, 1).await?;
+    }
+    if matches!(outcome, "accepted" | "declined" | "shown") {
+        sql::query(SHOWN).bind(player).bind(offer_id).bind(now).execute(&mut *c).await?;
+    }
+    if matches!(outcome, "accepted" | "declined" | "expired") {
+        sql::query(CLOSED).bind(player).bind(offer_id).bind(outcome).execute(c).await?;
+    } else {
+        sql::query(RECEIVED).bind(player).bind(offer_id).execute(c).await?;
     }
     Ok(())
 }
 
 /// Queued copies whose life is over lapse, and give their place in the budget back. `true`: one did.
-pub(crate) async fn lapse(c: &mut SqliteConnection, now: i64) -> Result<bool, StoreError> {
-    let gone: Vec<(String, String, i64)> = sqlx::query_as(
+pub(crate) async fn lapse(c: &mut Connection, now: i64) -> Result<bool, StoreError> {
+    let gone: Vec<(String, String, i64)> = sql::query_as(
         "UPDATE player_offers SET state = 'lapsed', charged = -charged WHERE state = 'queued' AND expires_at <= ?
          RETURNING definition_id, day, charged",
     )
@@ -216,8 +208,8 @@ pub(crate) async fn lapse(c: &mut SqliteConnection, now: i64) -> Result<bool, St
 /// not (yet) received.
 pub(crate) type FunnelRow = (String, i64, i64, i64, i64, i64, i64);
 
-pub(crate) async fn funnel(c: &mut SqliteConnection, definition: &str) -> Result<Vec<FunnelRow>, StoreError> {
-    Ok(sqlx::query_as(
+pub(crate) async fn funnel(c: &mut Connection, definition: &str) -> Result<Vec<FunnelRow>, StoreError> {
+    Ok(sql::query_as(
         "SELECT variant, SUM(state IN ('received', 'closed')), SUM(shown_at IS NOT NULL),
                 SUM(outcome IS 'accepted'), SUM(outcome IS 'declined'), SUM(outcome IS 'expired'),
                 SUM(state IN ('queued', 'sent', 'lapsed'))

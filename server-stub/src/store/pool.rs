@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// Lines that one write takes away at most, so that a shortened keeping does not hold up the writer.
 const AT_ONCE: i64 = 1_000;
@@ -35,7 +34,7 @@ pub(crate) struct PoolRow {
 }
 
 /// Lines that lie in one step, as one.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     /// Which one, from 0.
     pub(crate) step: i64,
@@ -58,11 +57,37 @@ pub(crate) struct Step {
     pub(crate) worst_p99: Option<f64>,
     pub(crate) firing: bool,
     /// The sum over the lines, by worker.
-    #[sqlx(skip)]
     pub(crate) by_worker: BTreeMap<i64, i64>,
     /// By close code.
-    #[sqlx(skip)]
     pub(crate) closes: BTreeMap<i64, i64>,
+}
+
+impl sql::FromRow for Step {
+    fn from_row(columns: &mut sql::Columns<'_>) -> Result<Step, sql::Error> {
+        Ok(Step {
+            step: columns.next()?,
+            lines: columns.next()?,
+            connections: columns.next()?,
+            most_connections: columns.next()?,
+            players: columns.next()?,
+            strangers: columns.next()?,
+            opened: columns.next()?,
+            ended: columns.next()?,
+            lived_ms: columns.next()?,
+            sent: columns.next()?,
+            received: columns.next()?,
+            reconnect_rate: columns.next()?,
+            most_reconnect_rate: columns.next()?,
+            timed: columns.next()?,
+            p50: columns.next()?,
+            p95: columns.next()?,
+            p99: columns.next()?,
+            worst_p99: columns.next()?,
+            firing: columns.next()?,
+            by_worker: BTreeMap::new(),
+            closes: BTreeMap::new(),
+        })
+    }
 }
 
 /// Which lines, in which steps, milliseconds.
@@ -75,9 +100,9 @@ pub(crate) struct Span {
 }
 
 /// Adds a line, and takes away what is older than `before`.
-pub(crate) async fn add(c: &mut SqliteConnection, row: &PoolRow, before: i64) -> Result<(), StoreError> {
+pub(crate) async fn add(c: &mut Connection, row: &PoolRow, before: i64) -> Result<(), StoreError> {
     let [p50, p95, p99] = row.latency.map_or([None; 3], |latency| latency.map(Some));
-    sqlx::query(
+    sql::query(
         "INSERT OR REPLACE INTO pool_metrics
              (at, connections, players, strangers, workers, opened, ended, lived_ms, closes, sent, received, devices, reconnected,
               reconnect_rate, timed, p50, p95, p99, firing)
@@ -104,7 +129,7 @@ pub(crate) async fn add(c: &mut SqliteConnection, row: &PoolRow, before: i64) ->
     .bind(row.firing)
     .execute(&mut *c)
     .await?;
-    sqlx::query(
+    sql::query(
         "DELETE FROM pool_metrics WHERE at IN (SELECT at FROM pool_metrics WHERE at < ? ORDER BY at LIMIT ?)",
     )
     .bind(before)
@@ -115,8 +140,8 @@ pub(crate) async fn add(c: &mut SqliteConnection, row: &PoolRow, before: i64) ->
 }
 
 /// The steps that have lines, in order. Percentiles of several lines are their mean, weighted by what was timed.
-pub(crate) async fn steps(pool: &SqlitePool, span: Span) -> Result<Vec<Step>, StoreError> {
-    let mut steps: Vec<Step> = sqlx::query_as(
+pub(crate) async fn steps(c: &mut Connection, span: Span) -> Result<Vec<Step>, StoreError> {
+    let mut steps: Vec<Step> = sql::query_as(
         "SELECT (at - ?1) / ?3 AS step, COUNT(*) AS lines, AVG(connections) AS connections,
                 MAX(connections) AS most_connections, AVG(players) AS players, AVG(strangers) AS strangers,
                 SUM(opened) AS opened, SUM(ended) AS ended, SUM(lived_ms) AS lived_ms, SUM(sent) AS sent,
@@ -129,10 +154,10 @@ pub(crate) async fn steps(pool: &SqlitePool, span: Span) -> Result<Vec<Step>, St
     .bind(span.from)
     .bind(span.to)
     .bind(span.step)
-    .fetch_all(pool)
+    .fetch_all(&mut *c)
     .await?;
     let workers = sums(
-        pool,
+        &mut *c,
         span,
         "SELECT (at - ?1) / ?3, CAST(e.key AS INTEGER), SUM(e.value) FROM pool_metrics, json_each(workers) e
          WHERE at >= ?1 AND at < ?2 GROUP BY 1, 2",
@@ -143,7 +168,7 @@ pub(crate) async fn steps(pool: &SqlitePool, span: Span) -> Result<Vec<Step>, St
         }
     }
     let closes = sums(
-        pool,
+        &mut *c,
         span,
         "SELECT (at - ?1) / ?3, CAST(e.key AS INTEGER), SUM(e.value) FROM pool_metrics, json_each(closes) e
          WHERE at >= ?1 AND at < ?2 GROUP BY 1, 2",
@@ -157,10 +182,10 @@ pub(crate) async fn steps(pool: &SqlitePool, span: Span) -> Result<Vec<Step>, St
 }
 
 async fn sums(
-    pool: &SqlitePool,
+    c: &mut Connection,
     span: Span,
     query: &'static str,
 ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-    let rows = sqlx::query_as(query).bind(span.from).bind(span.to).bind(span.step);
-    Ok(rows.fetch_all(pool).await?)
+    let rows = sql::query_as(query).bind(span.from).bind(span.to).bind(span.step);
+    Ok(rows.fetch_all(c).await?)
 }

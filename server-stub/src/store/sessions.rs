@@ -1,8 +1,7 @@
 //! Sessions and their durable messages: fencing, numbering, acknowledgement, resume (`PROTOCOL.md`, section 5).
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// A durable message as it is stored. The timestamp is the moment of writing it to a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +41,6 @@ pub(crate) struct Login {
     pub(crate) ended_devices: Vec<String>,
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     session_id: String,
     epoch: i64,
@@ -51,9 +49,11 @@ struct Row {
     discarded: i64,
 }
 
+sql::row!(Row { session_id, epoch, last_seq, acked, discarded });
+
 /// Takes the session of (player, device) over, or begins one. Whoever held it is fenced from here on.
-pub(crate) async fn login(c: &mut SqliteConnection, ask: &LoginAsk) -> Result<Login, StoreError> {
-    let row: Option<Row> = sqlx::query_as(
+pub(crate) async fn login(c: &mut Connection, ask: &LoginAsk) -> Result<Login, StoreError> {
+    let row: Option<Row> = sql::query_as(
         "SELECT session_id, epoch, last_seq, acked, discarded FROM sessions WHERE user_id = ? AND device = ?",
     )
     .bind(&ask.player)
@@ -68,7 +68,7 @@ pub(crate) async fn login(c: &mut SqliteConnection, ask: &LoginAsk) -> Result<Lo
         let known = row.session_id == *id && (row.acked..=row.last_seq).contains(&last_seq);
         if known && row.discarded == 0 {
             let replay = renumber(c, &row.session_id, last_seq, &row.session_id, last_seq).await?;
-            sqlx::query(
+            sql::query(
                 "UPDATE sessions SET epoch = ?, last_seq = ?, detached_at = NULL, build = ? WHERE session_id = ?",
             )
             .bind(epoch)
@@ -93,13 +93,13 @@ pub(crate) async fn login(c: &mut SqliteConnection, ask: &LoginAsk) -> Result<Lo
     let replay = match row {
         Some(old) => {
             let replay = renumber(c, &old.session_id, 0, &ask.fresh_id, 0).await?;
-            sqlx::query("UPDATE player_offers SET session_id = ? WHERE session_id = ? AND user_id = ?")
+            sql::query("UPDATE player_offers SET session_id = ? WHERE session_id = ? AND user_id = ?")
                 .bind(&ask.fresh_id)
                 .bind(&old.session_id)
                 .bind(&ask.player)
                 .execute(&mut *c)
                 .await?;
-            sqlx::query("DELETE FROM sessions WHERE session_id = ?")
+            sql::query("DELETE FROM sessions WHERE session_id = ?")
                 .bind(&old.session_id)
                 .execute(&mut *c)
                 .await?;
@@ -111,7 +111,7 @@ pub(crate) async fn login(c: &mut SqliteConnection, ask: &LoginAsk) -> Result<Lo
         }
     };
     super::players::seen(c, &ask.player, &ask.fresh_id, ask.now).await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO sessions (session_id, user_id, device, build, epoch, last_seq, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
@@ -139,13 +139,13 @@ pub(crate) async fn login(c: &mut SqliteConnection, ask: &LoginAsk) -> Result<Lo
 /// Moves what lies beyond `after` to `to_session`, numbered from `base + 1` without holes: an offer that went back to the
 /// queue leaves one, and a client takes a hole for a loss.
 async fn renumber(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     session: &str,
     after: i64,
     to_session: &str,
     base: i64,
 ) -> Result<Vec<Durable>, StoreError> {
-    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
+    let rows: Vec<(i64, String, String, String)> = sql::query_as(
         "SELECT seq, channel, kind, payload FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq",
     )
     .bind(session)
@@ -155,7 +155,7 @@ async fn renumber(
     let mut messages = Vec::with_capacity(rows.len());
     for ((old, channel, kind, payload), seq) in rows.into_iter().zip(base + 1..) {
         if old != seq || session != to_session {
-            sqlx::query("UPDATE messages SET session_id = ?, seq = ? WHERE session_id = ? AND seq = ?")
+            sql::query("UPDATE messages SET session_id = ?, seq = ? WHERE session_id = ? AND seq = ?")
                 .bind(to_session)
                 .bind(seq)
                 .bind(session)
@@ -169,8 +169,8 @@ async fn renumber(
 }
 
 /// Ends the sessions detached longest until one more fits, and returns their devices.
-async fn make_room(c: &mut SqliteConnection, player: &str, max: u32) -> Result<Vec<String>, StoreError> {
-    let sessions: Vec<(String, String)> = sqlx::query_as(
+async fn make_room(c: &mut Connection, player: &str, max: u32) -> Result<Vec<String>, StoreError> {
+    let sessions: Vec<(String, String)> = sql::query_as(
         "SELECT session_id, device FROM sessions WHERE user_id = ?
          ORDER BY detached_at IS NULL, detached_at, created_at",
     )
@@ -187,26 +187,22 @@ async fn make_room(c: &mut SqliteConnection, player: &str, max: u32) -> Result<V
 }
 
 /// Ends a session: its offers go back to the player's queue, the rest of its messages goes with it.
-pub(crate) async fn end(c: &mut SqliteConnection, session: &str) -> Result<(), StoreError> {
-    sqlx::query(
+pub(crate) async fn end(c: &mut Connection, session: &str) -> Result<(), StoreError> {
+    sql::query(
         "UPDATE player_offers SET state = 'queued', session_id = NULL
          WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = ?1) AND session_id = ?1 AND state = 'sent'",
     )
     .bind(session)
     .execute(&mut *c)
     .await?;
-    sqlx::query("DELETE FROM messages WHERE session_id = ?").bind(session).execute(&mut *c).await?;
-    sqlx::query("DELETE FROM sessions WHERE session_id = ?").bind(session).execute(c).await?;
+    sql::query("DELETE FROM messages WHERE session_id = ?").bind(session).execute(&mut *c).await?;
+    sql::query("DELETE FROM sessions WHERE session_id = ?").bind(session).execute(c).await?;
     Ok(())
 }
 
 /// Fails with [`StoreError::Fenced`] unless this epoch still holds the session.
-pub(crate) async fn check_epoch(
-    c: &mut SqliteConnection,
-    session: &str,
-    epoch: i64,
-) -> Result<(), StoreError> {
-    let held: Option<(i64,)> = sqlx::query_as("SELECT 1 FROM sessions WHERE session_id = ? AND epoch = ?")
+pub(crate) async fn check_epoch(c: &mut Connection, session: &str, epoch: i64) -> Result<(), StoreError> {
+    let held: Option<(i64,)> = sql::query_as("SELECT 1 FROM sessions WHERE session_id = ? AND epoch = ?")
         .bind(session)
         .bind(epoch)
         .fetch_optional(c)
@@ -215,29 +211,38 @@ pub(crate) async fn check_epoch(
 }
 
 /// Everything up to `seq` has been taken: offers among it are received, the messages are done with.
-pub(crate) async fn ack(
-    c: &mut SqliteConnection,
-    session: &str,
-    epoch: i64,
-    seq: u64,
-) -> Result<(), StoreError> {
-    // The later two look whether the first, or an earlier acknowledgement, has moved the session so far.
-    sqlx::query(
-        "UPDATE sessions SET acked = $3, discarded = CASE WHEN discarded_to <= $3 THEN 0 ELSE discarded END
-         WHERE session_id = $1 AND epoch = $2 AND acked < $3 AND last_seq >= $3;
-         UPDATE player_offers SET state = 'received'
-         WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = $1)
-             AND session_id = $1 AND state = 'sent' AND offer_id IN
-             (SELECT offer_id FROM messages WHERE session_id = $1 AND seq <= $3 AND offer_id IS NOT NULL)
-             AND EXISTS (SELECT 1 FROM sessions WHERE session_id = $1 AND epoch = $2 AND acked >= $3);
-         DELETE FROM messages WHERE session_id = $1 AND seq <= $3
-             AND EXISTS (SELECT 1 FROM sessions WHERE session_id = $1 AND epoch = $2 AND acked >= $3)",
+pub(crate) async fn ack(c: &mut Connection, session: &str, epoch: i64, seq: u64) -> Result<(), StoreError> {
+    let seq = seq as i64;
+    sql::query(
+        "UPDATE sessions SET acked = ?3, discarded = CASE WHEN discarded_to <= ?3 THEN 0 ELSE discarded END
+         WHERE session_id = ?1 AND epoch = ?2 AND acked < ?3 AND last_seq >= ?3",
     )
     .bind(session)
     .bind(epoch)
-    .bind(seq as i64)
-    .execute(c)
+    .bind(seq)
+    .execute(&mut *c)
     .await?;
+    // This one, or an earlier one, has moved the session so far.
+    let query = "SELECT user_id FROM sessions WHERE session_id = ? AND epoch = ? AND acked >= ?";
+    let holder = sql::query_as(query).bind(session).bind(epoch).bind(seq).fetch_optional(&mut *c).await?;
+    let Some((player,)): Option<(String,)> = holder else { return Ok(()) };
+    let taken: Vec<(Option<String>,)> =
+        sql::query_as("DELETE FROM messages WHERE session_id = ? AND seq <= ? RETURNING offer_id")
+            .bind(session)
+            .bind(seq)
+            .fetch_all(&mut *c)
+            .await?;
+    for offer in taken.into_iter().filter_map(|(offer,)| offer) {
+        sql::query(
+            "UPDATE player_offers SET state = 'received'
+             WHERE user_id = ? AND offer_id = ? AND session_id = ? AND state = 'sent'",
+        )
+        .bind(&player)
+        .bind(offer)
+        .bind(session)
+        .execute(&mut *c)
+        .await?;
+    }
     Ok(())
 }
 
@@ -253,32 +258,29 @@ pub(crate) struct NewDurable<'a> {
 /// Gives a message the session's next number and keeps it until it is acknowledged. Beyond the bound the oldest goes
 /// (bet results never), and is counted.
 pub(crate) async fn append(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     session: &str,
     message: NewDurable<'_>,
     now: i64,
     bound: Backlog,
 ) -> Result<Durable, StoreError> {
-    let kept: Option<(i64, i64, i64)> = sqlx::query_as(
-        "UPDATE sessions SET last_seq = last_seq + 1 WHERE session_id = $1;
-         INSERT INTO messages (session_id, seq, channel, kind, payload, offer_id, created_at)
-         SELECT $1, last_seq, $2, $3, $4, $5, $6 FROM sessions WHERE session_id = $1;
-         SELECT last_seq, (SELECT COUNT(*) FROM messages WHERE session_id = $1),
-             (SELECT COALESCE(SUM(LENGTH(CAST(payload AS BLOB))), 0) FROM messages WHERE session_id = $1)
-         FROM sessions WHERE session_id = $1",
+    let query = "UPDATE sessions SET last_seq = last_seq + 1 WHERE session_id = ? RETURNING last_seq";
+    let numbered: Option<(i64,)> = sql::query_as(query).bind(session).fetch_optional(&mut *c).await?;
+    let (seq,) = numbered.ok_or(StoreError::Fenced)?;
+    sql::query(
+        "INSERT INTO messages (session_id, seq, channel, kind, payload, offer_id, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(session)
+    .bind(seq)
     .bind(message.channel)
     .bind(message.kind)
     .bind(&message.payload)
     .bind(message.offer_id)
     .bind(now)
-    .fetch_optional(&mut *c)
+    .execute(&mut *c)
     .await?;
-    let (seq, count, bytes) = kept.ok_or(StoreError::Fenced)?;
-    if !bound.holds(count, bytes) {
-        trim(c, session, bound).await?;
-    }
+    trim(c, session, bound).await?;
     Ok(Durable {
         seq: seq as u64,
         channel: message.channel.to_owned(),
@@ -300,9 +302,9 @@ impl Backlog {
     }
 }
 
-async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result<(), StoreError> {
+async fn trim(c: &mut Connection, session: &str, bound: Backlog) -> Result<(), StoreError> {
     loop {
-        let (count, bytes): (i64, i64) = sqlx::query_as(
+        let (count, bytes): (i64, i64) = sql::query_as(
             "SELECT COUNT(*), COALESCE(SUM(LENGTH(CAST(payload AS BLOB))), 0) FROM messages WHERE session_id = ?",
         )
         .bind(session)
@@ -311,7 +313,7 @@ async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result
         if bound.holds(count, bytes) {
             return Ok(());
         }
-        let oldest: Option<(i64, Option<String>)> = sqlx::query_as(
+        let oldest: Option<(i64, Option<String>)> = sql::query_as(
             "DELETE FROM messages WHERE session_id = ?1 AND seq =
                  (SELECT MIN(seq) FROM messages WHERE session_id = ?1 AND kind <> 'bet_settled')
              RETURNING seq, offer_id",
@@ -320,13 +322,13 @@ async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result
         .fetch_optional(&mut *c)
         .await?;
         let Some((seq, offer)) = oldest else { return Ok(()) };
-        sqlx::query("UPDATE sessions SET discarded = discarded + 1, discarded_to = ? WHERE session_id = ?")
+        sql::query("UPDATE sessions SET discarded = discarded + 1, discarded_to = ? WHERE session_id = ?")
             .bind(seq)
             .bind(session)
             .execute(&mut *c)
             .await?;
         if let Some(offer) = offer {
-            sqlx::query(
+            sql::query(
                 "UPDATE player_offers SET state = 'queued', session_id = NULL
                  WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = ?1) AND session_id = ?1
                      AND offer_id = ?2 AND state = 'sent'",
@@ -341,11 +343,11 @@ async fn trim(c: &mut SqliteConnection, session: &str, bound: Backlog) -> Result
 
 /// The stored messages beyond `after`, in order.
 pub(crate) async fn beyond(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     session: &str,
     after: u64,
 ) -> Result<Vec<Durable>, StoreError> {
-    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
+    let rows: Vec<(i64, String, String, String)> = sql::query_as(
         "SELECT seq, channel, kind, payload FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq",
     )
     .bind(session)
@@ -360,12 +362,12 @@ pub(crate) async fn beyond(
 
 /// The socket ended: from now on the clock of the session runs.
 pub(crate) async fn detach(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     session: &str,
     epoch: i64,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "UPDATE sessions SET detached_at = ? WHERE session_id = ? AND epoch = ? AND detached_at IS NULL",
     )
     .bind(now)
@@ -377,10 +379,7 @@ pub(crate) async fn detach(
 }
 
 /// After a start: whoever was attached when the former process ended is so no longer. Returns them, player and device.
-pub(crate) async fn detach_all(
-    c: &mut SqliteConnection,
-    now: i64,
-) -> Result<Vec<(String, String)>, StoreError> {
+pub(crate) async fn detach_all(c: &mut Connection, now: i64) -> Result<Vec<(String, String)>, StoreError> {
     let query = "UPDATE sessions SET detached_at = ? WHERE detached_at IS NULL RETURNING user_id, device";
-    Ok(sqlx::query_as(query).bind(now).fetch_all(c).await?)
+    Ok(sql::query_as(query).bind(now).fetch_all(c).await?)
 }

@@ -1,7 +1,6 @@
 //! What time does to stored things: requeue and discard after two minutes, sessions after a day, keys after an hour.
 
-use sqlx::sqlite::SqliteConnection;
-
+use super::sql::{self, Connection};
 use super::{StoreError, audit, bans, campaigns, offers, sessions};
 
 /// How old things may become, in milliseconds.
@@ -24,10 +23,10 @@ pub(crate) struct Swept {
 }
 
 /// One sweep.
-pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Result<Swept, StoreError> {
+pub(crate) async fn sweep(c: &mut Connection, ages: Ages, now: i64) -> Result<Swept, StoreError> {
     let mut players = detached_two_minutes(c, now - ages.requeue).await?;
     // A claim: two minutes after its answer.
-    let claimed: Vec<(String,)> = sqlx::query_as(
+    let claimed: Vec<(String,)> = sql::query_as(
         "UPDATE player_offers SET state = 'queued' WHERE state = 'sent' AND session_id IS NULL AND sent_at <= ?
          RETURNING user_id",
     )
@@ -38,18 +37,18 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
     let freed = offers::lapse(c, now).await?;
     campaigns::forget(c, now).await?;
     let old: Vec<(String,)> =
-        sqlx::query_as("SELECT session_id FROM sessions WHERE detached_at <= ? LIMIT 500")
+        sql::query_as("SELECT session_id FROM sessions WHERE detached_at <= ? LIMIT 500")
             .bind(now - ages.session)
             .fetch_all(&mut *c)
             .await?;
     for (session,) in old {
         sessions::end(c, &session).await?;
     }
-    sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?")
+    sql::query("DELETE FROM idempotency_keys WHERE created_at <= ?")
         .bind(now - ages.key)
         .execute(&mut *c)
         .await?;
-    sqlx::query("DELETE FROM event_ids WHERE received_at <= ?")
+    sql::query("DELETE FROM event_ids WHERE received_at <= ?")
         .bind(now - ages.event_id)
         .execute(&mut *c)
         .await?;
@@ -62,8 +61,8 @@ pub(crate) async fn sweep(c: &mut SqliteConnection, ages: Ages, now: i64) -> Res
 
 /// Sessions without a socket since `before`: their offers go back to the player's queue, bet results stay, the rest is
 /// discarded and counted.
-async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<Vec<String>, StoreError> {
-    let sessions: Vec<(String, String)> = sqlx::query_as(
+async fn detached_two_minutes(c: &mut Connection, before: i64) -> Result<Vec<String>, StoreError> {
+    let sessions: Vec<(String, String)> = sql::query_as(
         "SELECT session_id, user_id FROM sessions INDEXED BY sessions_detached
          WHERE detached_at <= ? AND EXISTS
              (SELECT 1 FROM messages m WHERE m.session_id = sessions.session_id AND m.kind <> 'bet_settled')
@@ -74,7 +73,7 @@ async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<V
     .await?;
     let mut players = Vec::new();
     for (session, player) in sessions {
-        let requeued = sqlx::query(
+        let requeued = sql::query(
             "UPDATE player_offers SET state = 'queued', session_id = NULL
              WHERE user_id = ? AND session_id = ? AND state = 'sent'",
         )
@@ -82,7 +81,7 @@ async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<V
         .bind(&session)
         .execute(&mut *c)
         .await?;
-        let (lost, highest): (i64, i64) = sqlx::query_as(
+        let (lost, highest): (i64, i64) = sql::query_as(
             "SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM messages
              WHERE session_id = ? AND kind <> 'bet_settled' AND offer_id IS NULL",
         )
@@ -90,7 +89,7 @@ async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<V
         .fetch_one(&mut *c)
         .await?;
         if lost > 0 {
-            sqlx::query(
+            sql::query(
                 "UPDATE sessions SET discarded = discarded + ?, discarded_to = MAX(discarded_to, ?) WHERE session_id = ?",
             )
             .bind(lost)
@@ -99,11 +98,11 @@ async fn detached_two_minutes(c: &mut SqliteConnection, before: i64) -> Result<V
             .execute(&mut *c)
             .await?;
         }
-        sqlx::query("DELETE FROM messages WHERE session_id = ? AND kind <> 'bet_settled'")
+        sql::query("DELETE FROM messages WHERE session_id = ? AND kind <> 'bet_settled'")
             .bind(&session)
             .execute(&mut *c)
             .await?;
-        if requeued.rows_affected() > 0 {
+        if requeued > 0 {
             players.push(player);
         }
     }

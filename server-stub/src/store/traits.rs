@@ -2,50 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-
 use super::StoreError;
+use super::sql::{self, Connection};
 
 /// A player's traits.
-pub(crate) async fn read(readers: &SqlitePool, player: &str) -> Result<BTreeMap<String, String>, StoreError> {
+pub(crate) async fn read(c: &mut Connection, player: &str) -> Result<BTreeMap<String, String>, StoreError> {
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT name, value FROM player_traits WHERE user_id = ?")
+        sql::query_as("SELECT name, value FROM player_traits WHERE user_id = ?")
             .bind(player)
-            .fetch_all(readers)
+            .fetch_all(c)
             .await?;
     Ok(rows.into_iter().collect())
 }
 
 /// The same, as the writer sees them.
-pub(crate) async fn of(
-    c: &mut SqliteConnection,
-    player: &str,
-) -> Result<BTreeMap<String, String>, StoreError> {
-    let rows = sqlx::query_as("SELECT name, value FROM player_traits WHERE user_id = ?");
+pub(crate) async fn of(c: &mut Connection, player: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sql::query_as("SELECT name, value FROM player_traits WHERE user_id = ?");
     let rows: Vec<(String, String)> = rows.bind(player).fetch_all(c).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// What rules may ask for: the traits, and what the player has paid.
-pub(crate) async fn known(
-    c: &mut SqliteConnection,
-    player: &str,
-) -> Result<BTreeMap<String, String>, StoreError> {
-    let rows = sqlx::query_as("SELECT name, value FROM known_traits WHERE user_id = ?");
+pub(crate) async fn known(c: &mut Connection, player: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sql::query_as("SELECT name, value FROM known_traits WHERE user_id = ?");
     let rows: Vec<(String, String)> = rows.bind(player).fetch_all(c).await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Replaces all of a player's traits.
 pub(crate) async fn replace(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     player: &str,
     traits: &BTreeMap<String, String>,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM player_traits WHERE user_id = ?").bind(player).execute(&mut *c).await?;
+    sql::query("DELETE FROM player_traits WHERE user_id = ?").bind(player).execute(&mut *c).await?;
     for (name, value) in traits {
-        sqlx::query("INSERT INTO player_traits (user_id, name, value, updated_at) VALUES (?, ?, ?, ?)")
+        sql::query("INSERT INTO player_traits (user_id, name, value, updated_at) VALUES (?, ?, ?, ?)")
             .bind(player)
             .bind(name)
             .bind(value)

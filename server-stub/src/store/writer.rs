@@ -11,13 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::close_connection;
 use super::database::Database;
 use super::health::{Health, Trouble};
+use super::sql::{self, Connection};
 
 /// Jobs that may wait; a caller beyond it waits for room.
 const QUEUE: usize = 4096;
@@ -43,7 +42,7 @@ pub(crate) enum StoreError {
     /// Nothing can be stored just now.
     Unavailable(Trouble),
     /// The statement's fault: a defect.
-    Database(sqlx::Error),
+    Database(sql::Error),
     /// The store is closed.
     Closed,
 }
@@ -64,8 +63,8 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<sql::Error> for StoreError {
+    fn from(error: sql::Error) -> Self {
         match Trouble::of(&error) {
             Some(trouble) => StoreError::Unavailable(trouble),
             None => StoreError::Database(error),
@@ -79,7 +78,7 @@ type Finish = Box<dyn FnOnce(Result<(), Trouble>) + Send>;
 
 /// A job in the queue. It ends by one of the two.
 trait Job: Send {
-    fn run<'c>(self: Box<Self>, connection: &'c mut SqliteConnection) -> Running<'c>;
+    fn run<'c>(self: Box<Self>, connection: &'c mut Connection) -> Running<'c>;
     fn refuse(self: Box<Self>, trouble: Trouble);
 }
 
@@ -92,10 +91,10 @@ struct Queued<F, A, T> {
 impl<T, F, A> Job for Queued<F, A, T>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, T> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, T> + Send + 'static,
     A: FnOnce(Result<T, StoreError>) + Send + 'static,
 {
-    fn run<'c>(self: Box<Self>, connection: &'c mut SqliteConnection) -> Running<'c> {
+    fn run<'c>(self: Box<Self>, connection: &'c mut Connection) -> Running<'c> {
         let Queued { job, answer, .. } = *self;
         Box::pin(async move {
             match job(connection).await {
@@ -132,9 +131,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread that owns the connection. A thread and not a task, for each statement's answer comes from SQLite's own
-    /// thread: a task would wait for its turn among thousands of sockets after every single one. `anew` is called when another
-    /// file was opened.
+    /// Starts the thread that owns the connection. A thread and not a task, for it waits in SQLite and for the disk. `anew` is called
+    /// when another file was opened.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -161,7 +159,7 @@ impl Writer {
     pub(crate) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, T> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         self.enqueue(job, move |result| drop(answer.send(result))).await?;
@@ -174,7 +172,7 @@ impl Writer {
         job: F,
         unavailable: impl FnOnce() + Send + 'static,
     ) where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, ()> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, ()> + Send + 'static,
     {
         let told = move |result| match result {
             Ok(()) | Err(StoreError::Fenced | StoreError::Closed) => {}
@@ -187,7 +185,7 @@ impl Writer {
     async fn enqueue<T, F, A>(&self, job: F, answer: A) -> Result<(), StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxedJob<'c, T> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxedJob<'c, T> + Send + 'static,
         A: FnOnce(Result<T, StoreError>) + Send + 'static,
     {
         let job = Box::new(Queued { job, answer, _returns: std::marker::PhantomData });
@@ -259,7 +257,7 @@ impl Task {
             }
         };
         orders.close();
-        close_connection(self.database.connection).await;
+        self.database.connection.close();
         if let Some(done) = done {
             let _ = done.send(());
         }
@@ -270,8 +268,7 @@ impl Task {
         if !self.database.is_in_place() {
             return self.give_up(jobs, Vec::new(), Trouble::Gone, None);
         }
-        // Each statement, or several in one text, is a way to SQLite's own thread and back: what ends one job begins the next.
-        if let Err(error) = self.database.execute("BEGIN IMMEDIATE; SAVEPOINT job").await {
+        if let Err(error) = self.database.run(&["BEGIN IMMEDIATE", "SAVEPOINT job"]) {
             let trouble = Trouble::of(&error).unwrap_or(Trouble::Io);
             return self.give_up(jobs, Vec::new(), trouble, Some(&error));
         }
@@ -285,19 +282,19 @@ impl Task {
                 tracing::error!("a job of the store panicked; it was undone");
                 Err(None)
             });
-            let end = match (&outcome, jobs.len()) {
-                (Ok(_), 0) => "RELEASE job; COMMIT",
-                (Ok(_), _) => "RELEASE job; SAVEPOINT job",
-                (Err(_), 0) => "ROLLBACK TO job; RELEASE job; COMMIT",
-                (Err(_), _) => "ROLLBACK TO job",
+            let end: &[&'static str] = match (&outcome, jobs.len()) {
+                (Ok(_), 0) => &["RELEASE job", "COMMIT"],
+                (Ok(_), _) => &["RELEASE job", "SAVEPOINT job"],
+                (Err(_), 0) => &["ROLLBACK TO job", "RELEASE job", "COMMIT"],
+                (Err(_), _) => &["ROLLBACK TO job"],
             };
             match outcome {
                 Ok(finish) => finishes.push(finish),
                 Err(seen) => trouble = trouble.or(seen),
             }
-            if let Err(error) = self.database.execute(end).await {
+            if let Err(error) = self.database.run(end) {
                 // The transaction is no more; what it had done is undone. SQLite ends one by itself where there is no room.
-                let _ = self.database.execute("ROLLBACK").await;
+                let _ = self.database.run(&["ROLLBACK"]);
                 let trouble = trouble.or(Trouble::of(&error)).unwrap_or(Trouble::Io);
                 return self.give_up(jobs.collect(), finishes, trouble, Some(&error));
             }
@@ -319,7 +316,7 @@ impl Task {
         jobs: Vec<Box<dyn Job>>,
         finishes: Vec<Finish>,
         trouble: Trouble,
-        error: Option<&sqlx::Error>,
+        error: Option<&sql::Error>,
     ) {
         self.bad(trouble, error);
         for finish in finishes {
@@ -336,7 +333,7 @@ impl Task {
         job.refuse(trouble);
     }
 
-    fn bad(&mut self, trouble: Trouble, error: Option<&sqlx::Error>) {
+    fn bad(&mut self, trouble: Trouble, error: Option<&sql::Error>) {
         if self.health.trouble().is_none() {
             self.look_at = Instant::now() + LOOK;
         }
@@ -353,7 +350,7 @@ impl Task {
             (self.anew)();
             tracing::warn!("the database's file was another one; it is used from now on");
         }
-        match self.database.probe().await {
+        match self.database.probe() {
             Ok(()) => self.health.good(),
             Err((trouble, error)) => self.health.bad(trouble, error.as_ref()),
         }

@@ -10,7 +10,6 @@ use castline::protocol::limits::MAX_FLAGS_BYTES;
 use castline::protocol::messages::FlagsChanged;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::configuration::Configuration;
 use super::definition::FlagDefinition;
@@ -21,6 +20,7 @@ use crate::engine::segments::{DAY_MS, Segment};
 use crate::engine::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
 use crate::store::flags::{self as table, Change as Recorded, FlagRow};
+use crate::store::sql::Connection;
 use crate::store::{StoreError, campaigns, players, traits as trait_table};
 
 /// Traits of a player.
@@ -169,7 +169,7 @@ fn former(name: &str, to: i64, now: i64, found: Option<Option<String>>) -> Resul
 /// Writes a change, with its history and its line in the audit table, within the caller's transaction, if the flag then fits the
 /// others. `None` deletes. The new configuration must be put in force by [`Engine::enforce`] when the transaction is on disk.
 pub(crate) async fn apply(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     name: &str,
     after: Option<FlagDefinition>,
     action: &str,
@@ -209,14 +209,13 @@ pub(crate) async fn apply(
 }
 
 /// The configuration as the store has it, and its rows.
-async fn load(readers: &SqlitePool) -> Result<(Configuration, Vec<FlagRow>), StoreError> {
-    let mut tx = readers.begin().await?;
-    let (version, rows) = (table::version(&mut tx).await?, table::all(&mut tx).await?);
-    Ok((Configuration::of(version, &rows, segments(&mut tx).await?), rows))
+async fn load(c: &mut Connection) -> Result<(Configuration, Vec<FlagRow>), StoreError> {
+    let (version, rows) = (table::version(&mut *c).await?, table::all(&mut *c).await?);
+    Ok((Configuration::of(version, &rows, segments(&mut *c).await?), rows))
 }
 
 /// All segments. A malformed one is as if it were not there.
-async fn segments(c: &mut SqliteConnection) -> Result<BTreeMap<String, Segment>, StoreError> {
+async fn segments(c: &mut Connection) -> Result<BTreeMap<String, Segment>, StoreError> {
     let rows = campaigns::segments(c).await?;
     Ok(rows.into_iter().filter_map(|(name, body)| Some((name, serde_json::from_str(&body).ok()?))).collect())
 }
@@ -224,7 +223,7 @@ async fn segments(c: &mut SqliteConnection) -> Result<BTreeMap<String, Segment>,
 /// A segment was written, in the caller's transaction: if a flag asks for it, this is a new version of the configuration, to be put in
 /// force by [`Engine::enforce`] when the transaction is on disk.
 pub(crate) async fn segment_changed(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     name: &str,
 ) -> Result<Option<Configuration>, StoreError> {
     let rows = table::all(c).await?;
@@ -237,7 +236,7 @@ pub(crate) async fn segment_changed(
 }
 
 /// A segment is about to be deleted: no flag may ask for it.
-pub(crate) async fn check_segment_unused(c: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn check_segment_unused(c: &mut Connection, name: &str) -> Result<(), StoreError> {
     let rows = table::all(c).await?;
     let all = Configuration::of(table::version(c).await?, &rows, BTreeMap::new());
     let using: Vec<String> = all.using_segment(name).map(|flag| format!("{flag:?}")).collect();
@@ -253,15 +252,14 @@ pub(crate) async fn check_segment_unused(c: &mut SqliteConnection, name: &str) -
 }
 
 /// Reads what is asked for about a player.
-async fn read_known(readers: &SqlitePool, player: &str, asked: &Asked) -> Result<Known, StoreError> {
-    let mut tx = readers.begin().await?;
+async fn read_known(c: &mut Connection, player: &str, asked: &Asked) -> Result<Known, StoreError> {
     let mut known = Known::default();
     if asked.traits {
-        known.traits = trait_table::known(&mut tx, player).await?;
+        known.traits = trait_table::known(&mut *c, player).await?;
     }
     if let Some(days) = asked.events.values().max() {
         let today = now_ms().div_euclid(DAY_MS);
-        for (name, day, count) in players::event_days(&mut tx, player, today - i64::from(*days)).await? {
+        for (name, day, count) in players::event_days(&mut *c, player, today - i64::from(*days)).await? {
             if asked.events.contains_key(&name) {
                 known.history.entry(name).or_default().push((day, count));
             }
@@ -278,7 +276,7 @@ impl Engine {
 
     /// Reads the configuration from the store; says so to everybody if it is a newer one.
     pub(crate) async fn reload_flags(&self) -> Result<(), StoreError> {
-        let configuration = load(self.store.readers()).await?.0;
+        let configuration = load(&mut self.store.reader().await?).await?.0;
         let (version, first) = (configuration.version, self.flags.current().version == 0);
         if self.flags.replace(configuration) && !first {
             self.announce_flags(version);
@@ -339,7 +337,7 @@ impl Engine {
 
     /// All flags as they are stored.
     pub(crate) async fn list_flags(&self) -> Result<FlagList, Refused> {
-        let (all, rows) = load(self.store.readers()).await?;
+        let (all, rows) = load(&mut self.store.reader().await?).await?;
         Ok(FlagList {
             version: all.version_text(),
             worst_case_bytes: all.worst_case().bytes,
@@ -350,7 +348,7 @@ impl Engine {
 
     /// One flag as it is stored.
     pub(crate) async fn flag(&self, name: &str) -> Result<FlagView, Refused> {
-        let (_, rows) = load(self.store.readers()).await?;
+        let (_, rows) = load(&mut self.store.reader().await?).await?;
         let row = rows.into_iter().find(|row| row.flag_name == name);
         row.map(FlagView::of).ok_or_else(|| Refused::NotFound(format!("there is no flag {name:?}")))
     }
@@ -362,10 +360,12 @@ impl Engine {
         before: Option<i64>,
         limit: usize,
     ) -> Result<(Vec<HistoryLine>, bool), Refused> {
-        let mut lines = table::history(self.store.readers(), name, before, limit + 1).await?;
+        let mut lines = table::history(&mut self.store.reader().await?, name, before, limit + 1).await?;
         let more = lines.len() > limit;
         lines.truncate(limit);
-        if lines.is_empty() && table::history(self.store.readers(), name, None, 1).await?.is_empty() {
+        if lines.is_empty()
+            && table::history(&mut self.store.reader().await?, name, None, 1).await?.is_empty()
+        {
             self.flag(name).await?;
         }
         Ok((lines.into_iter().map(HistoryLine::of).collect(), more))
@@ -377,13 +377,13 @@ impl Engine {
         if asked.nothing() {
             return Ok(Arc::default());
         }
-        let read = read_known(self.store.readers(), player, &asked);
+        let read = async { read_known(&mut self.store.reader().await?, player, &asked).await };
         Ok(self.known.get(player, &asked, Instant::now(), read).await?)
     }
 
     /// All that is known of a player, from the store.
     pub(crate) async fn stored_traits(&self, player: &str) -> Result<Traits, Failure> {
-        Ok(trait_table::read(self.store.readers(), player).await?)
+        Ok(trait_table::read(&mut self.store.reader().await?, player).await?)
     }
 
     /// Replaces what is known of a player.

@@ -14,6 +14,7 @@ use crate::engine::flags::{Asker, Configuration, check_segment_unused, segment_c
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
+use crate::store::sql::Connection;
 use crate::store::{StoreError, campaigns, offers, players};
 
 /// Campaigns and segments, each, at most: all of them are looked at for each break.
@@ -38,12 +39,6 @@ impl From<Failure> for Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Refused::Failure(error.into())
-    }
-}
-
-impl From<sqlx::Error> for Refused {
-    fn from(error: sqlx::Error) -> Self {
-        StoreError::from(error).into()
     }
 }
 
@@ -189,11 +184,7 @@ impl Engine {
         job: F,
     ) -> Result<bool, StoreError>
     where
-        F: for<'c> FnOnce(
-                &'c mut sqlx::sqlite::SqliteConnection,
-            ) -> crate::store::BoxedJob<'c, Option<Changed>>
-            + Send
-            + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> crate::store::BoxedJob<'c, Option<Changed>> + Send + 'static,
     {
         let (plans, subject, now) = (self.plans.clone(), subject.to_owned(), now_ms());
         let job = self.store.write(move |c| {
@@ -208,7 +199,7 @@ impl Engine {
             })
         });
         let done = job.await?;
-        let mut reader = self.store.readers().acquire().await?;
+        let mut reader = self.store.reader().await?;
         plans.seen_by(&mut reader).await?;
         let found = done.is_some();
         if let Some(configuration) = done.flatten() {
@@ -252,7 +243,7 @@ impl Engine {
 
     /// All campaigns, or the one of this id, with their numbers, the better first.
     pub(crate) async fn campaigns(&self, only: Option<&str>) -> Result<Vec<CampaignView>, Refused> {
-        let mut reader = self.store.readers().begin().await?;
+        let mut reader = self.store.reader().await?;
         let plan = self.plans.seen_by(&mut reader).await?;
         let mut views = Vec::new();
         for campaign in plan.campaigns.iter().filter(|c| only.is_none_or(|id| c.id == id)) {
@@ -292,7 +283,7 @@ impl Engine {
         if let Some(at) = ask.at.filter(|at| !(0..=253_402_300_799_000).contains(at)) {
             return Err(Fault::new("at", format!("is {at}; it must be 0 to 253402300799000, Unix ms")).into());
         }
-        let mut reader = self.store.readers().begin().await?;
+        let mut reader = self.store.reader().await?;
         let plan = self.plans.seen_by(&mut reader).await?;
         let Some(campaign) = plan.campaign(id) else {
             return Err(Refused::Absent("there is no such campaign"));
@@ -368,14 +359,14 @@ impl Engine {
 
     /// All segments by name.
     pub(crate) async fn segments(&self) -> Result<BTreeMap<String, Segment>, Refused> {
-        let mut reader = self.store.readers().begin().await?;
+        let mut reader = self.store.reader().await?;
         Ok(self.plans.seen_by(&mut reader).await?.segments.clone())
     }
 
     /// The segments that somebody belongs to.
     pub(in crate::engine) async fn segments_of(
         &self,
-        c: &mut sqlx::sqlite::SqliteConnection,
+        c: &mut Connection,
         asker: &Asker,
     ) -> Result<Vec<String>, StoreError> {
         let plan = self.plans.seen_by(c).await?;

@@ -24,7 +24,6 @@ use castline::protocol::messages::{Claim, ClaimAnswer};
 use castline::protocol::{is_name, is_player_id};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sqlx::sqlite::SqliteConnection;
 
 pub(crate) use admin::{DryRun, Refused};
 pub use calendar::{Day, Hours};
@@ -36,6 +35,7 @@ pub(crate) use push::Push;
 use super::{Engine, Failure, now_ms};
 use crate::store::StoreError;
 use crate::store::events::NewEvent;
+use crate::store::sql::Connection;
 use take::Break;
 use triggers::Noted;
 
@@ -81,7 +81,7 @@ impl PlanTable {
     /// Notes a new analytics event, in the transaction that stores it.
     pub(super) async fn note(
         &self,
-        c: &mut SqliteConnection,
+        c: &mut Connection,
         player: &str,
         event: &NewEvent,
         now: i64,
@@ -92,7 +92,7 @@ impl PlanTable {
 
     /// The same for one of several: `plan` is what the transaction sees.
     pub(super) async fn note_by(
-        c: &mut SqliteConnection,
+        c: &mut Connection,
         plan: &plan::Plan,
         player: &str,
         event: &NewEvent,

@@ -2,8 +2,6 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 
 use super::definition::OfferDefinition;
 use super::plan::Plan;
@@ -12,6 +10,7 @@ use crate::engine::flags::Configuration;
 use crate::engine::segments::DAY_MS;
 use crate::store::campaigns::{self, CampaignRow};
 use crate::store::events::NewEvent;
+use crate::store::sql::Connection;
 use crate::store::{offers, sweep};
 
 const HOUR: i64 = 3_600_000;
@@ -175,8 +174,8 @@ impl Model {
 
 async fn history(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut c = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    sqlx::migrate!("./migrations").run(&mut c).await.unwrap();
+    let mut c = Connection::Here(rusqlite::Connection::open_in_memory().unwrap());
+    sqlx::migrate!("./migrations").iter().for_each(|migration| c.batch(migration.sql.as_str()).unwrap());
     let (plan, flags, mut model) = (plan(), Configuration::default(), Model::default());
     let mut now = 100 * DAY_MS;
     let mut late = 0;

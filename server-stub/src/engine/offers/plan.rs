@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::calendar::Calendar;
 use super::definition::OfferDefinition;
 use crate::engine::segments::{Fault, Segment};
 use crate::store::StoreError;
 use crate::store::campaigns::{self, CampaignRow};
+use crate::store::sql::Connection;
 
 /// A campaign that can be evaluated.
 #[derive(Debug)]
@@ -141,7 +140,7 @@ pub(crate) struct PlanTable {
 
 impl PlanTable {
     /// The plan that this transaction, or this reader, sees.
-    pub(in crate::engine) async fn seen_by(&self, c: &mut SqliteConnection) -> Result<Arc<Plan>, StoreError> {
+    pub(in crate::engine) async fn seen_by(&self, c: &mut Connection) -> Result<Arc<Plan>, StoreError> {
         let stamp = campaigns::stamp(c).await?;
         self.of_stamp(c, stamp).await
     }
@@ -152,7 +151,7 @@ impl PlanTable {
     /// [`StoreError::Fenced`]: it does not.
     pub(in crate::engine) async fn seen_by_holder(
         &self,
-        c: &mut SqliteConnection,
+        c: &mut Connection,
         session: &str,
         epoch: i64,
     ) -> Result<Arc<Plan>, StoreError> {
@@ -160,7 +159,7 @@ impl PlanTable {
         self.of_stamp(c, stamp).await
     }
 
-    async fn of_stamp(&self, c: &mut SqliteConnection, stamp: i64) -> Result<Arc<Plan>, StoreError> {
+    async fn of_stamp(&self, c: &mut Connection, stamp: i64) -> Result<Arc<Plan>, StoreError> {
         let current = self.last();
         if current.stamp == stamp {
             return Ok(current);

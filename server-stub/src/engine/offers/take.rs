@@ -8,7 +8,6 @@ use castline::protocol::messages::NewOffer;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteConnection;
 
 use super::eligibility::{Copies, Facts, examine, may_be_shown};
 use super::plan::{Campaign, Plan};
@@ -16,6 +15,7 @@ use crate::engine::flags::{Asker, Configuration, Known};
 use crate::engine::segments::{DAY_MS, MAX_DAYS};
 use crate::store::events::{NewEvent, insert};
 use crate::store::offers::{self, NewCopy};
+use crate::store::sql::Connection;
 use crate::store::{StoreError, campaigns, players};
 
 /// For whom, and where in the game.
@@ -40,7 +40,7 @@ pub(super) struct Sent {
 }
 
 /// Reads what the plan asks for, and no more.
-pub(super) async fn facts(c: &mut SqliteConnection, plan: &Plan, at: &Break) -> Result<Facts, StoreError> {
+pub(super) async fn facts(c: &mut Connection, plan: &Plan, at: &Break) -> Result<Facts, StoreError> {
     let mut facts =
         Facts { player: at.player.clone(), placement: at.placement.clone(), now: at.now, ..Facts::default() };
     for row in offers::copies(c, &at.player, at.now).await? {
@@ -107,7 +107,7 @@ fn asker(at: &Break, build: String, facts: &Facts) -> Asker {
 
 /// Takes the best offers that this break may show, at most `max`: nobody else can take them.
 pub(super) async fn take(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     plan: &Plan,
     flags: &Configuration,
     at: &Break,
@@ -149,7 +149,7 @@ pub(super) async fn take(
 }
 
 async fn send_new(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     campaign: &Campaign,
     facts: &Facts,
     variant: &str,
@@ -181,7 +181,7 @@ async fn send_new(
 /// server's own, as the client's are. Once a day at most, so that an experiment
 /// that is declared later counts him too; the analysis takes the first.
 async fn expose(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     campaign: &Campaign,
     variant: &str,
     at: &Break,

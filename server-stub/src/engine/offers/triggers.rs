@@ -2,12 +2,12 @@
 //! the event, so an event that is known already sets off nothing.
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnection;
 
 use super::definition::Trigger;
 use super::plan::Plan;
 use crate::engine::segments::DAY_MS;
 use crate::store::events::NewEvent;
+use crate::store::sql::Connection;
 use crate::store::{StoreError, campaigns, players};
 
 /// What a new event came to.
@@ -21,7 +21,7 @@ pub(crate) struct Noted {
 
 /// Notes a new event.
 pub(super) async fn note(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     plan: &Plan,
     player: &str,
     event: &NewEvent,
@@ -57,7 +57,7 @@ pub(super) async fn note(
 
 /// Counts the event; when that is enough, returns the time of the last one and begins anew.
 async fn reached(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     trigger: &Trigger,
     player: &str,
     campaign: &str,

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sqlx::SqliteConnection;
 
 use super::ExperimentDefinition;
 use crate::engine::experiments::{ExperimentData, Group, LeftOut, MAX_VALUE};
 use crate::store::StoreError;
 use crate::store::experiments::each_event;
+use crate::store::sql::Connection;
 
 /// Segments shown; the players of all smaller ones are one.
 const MAX_SEGMENTS: usize = 20;
@@ -40,7 +40,7 @@ struct Exposure {
 
 /// Reads what happened from `from` to just before `until`. The shares are the caller's to fill in.
 pub(super) async fn collect(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     definition: &ExperimentDefinition,
     control: &str,
     from: i64,
@@ -104,7 +104,7 @@ fn put(group: &mut Group, variant: &str, value: f64) {
 
 /// Who was exposed to the flag: the variants seen, and by player the first one, its time, and whether another followed.
 async fn exposures(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     flag: &str,
     from: i64,
     until: i64,

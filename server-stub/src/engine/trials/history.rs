@@ -105,7 +105,7 @@ impl<'a> Point<'a> {
 impl Engine {
     /// All experiments.
     pub(crate) async fn experiments(&self) -> Result<ExperimentList, Failure> {
-        let mut tx = self.store.readers().begin().await.map_err(StoreError::from)?;
+        let mut tx = self.store.reader().await?;
         let mut rows = experiments::list(&mut tx, LISTED + 1).await?;
         let more = rows.len() > LISTED;
         rows.truncate(LISTED);
@@ -126,7 +126,7 @@ impl Engine {
 
     /// An experiment's history.
     pub(crate) async fn experiment_history(&self, name: &str) -> Result<History, Failure> {
-        let mut tx = self.store.readers().begin().await.map_err(StoreError::from)?;
+        let mut tx = self.store.reader().await?;
         let row = experiments::get(&mut tx, name).await?.ok_or_else(|| unknown(name))?;
         let points = days::all(&mut tx, name).await?.into_iter().filter_map(raw).collect();
         Ok(History { name: row.name, started_at: row.started_at, ended_at: row.ended_at, points })
@@ -135,7 +135,7 @@ impl Engine {
     /// Makes up the points of the days that are over. Called every minute or so; mostly there are none.
     pub(crate) async fn record_experiment_days(&self) -> Result<(), Failure> {
         let missing = {
-            let mut reader = self.store.readers().acquire().await.map_err(StoreError::from)?;
+            let mut reader = self.store.reader().await?;
             days::missing(&mut reader, now_ms()).await?
         };
         let mut unreadable = String::new();

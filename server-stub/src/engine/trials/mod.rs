@@ -16,6 +16,7 @@ use super::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
 use crate::store::experiments::{self, ExperimentRow};
 use crate::store::flags as flag_rows;
+use crate::store::sql::Connection;
 use crate::store::{StoreError, experiment_days};
 
 pub(crate) use definition::ExperimentDefinition;
@@ -137,7 +138,7 @@ impl Engine {
     /// The report as of a moment, of now, or of the experiment's end, whichever is first.
     async fn report_as_of(&self, name: &str, at: i64) -> Result<NamedReport, Failure> {
         let _one = ONE_REPORT.lock().await;
-        let mut tx = self.store.readers().begin().await.map_err(StoreError::from)?;
+        let mut tx = self.store.reader().await?;
         let row = experiments::get(&mut tx, name).await?.ok_or_else(|| unknown(name))?;
         let definition: ExperimentDefinition = read(&row, &row.definition)?;
         let shares: BTreeMap<String, f64> = read(&row, &row.shares)?;
@@ -245,7 +246,7 @@ fn read<T: serde::de::DeserializeOwned>(row: &ExperimentRow, text: &str) -> Resu
     })
 }
 
-async fn changed_since(c: &mut sqlx::SqliteConnection, row: &ExperimentRow) -> Result<bool, StoreError> {
+async fn changed_since(c: &mut Connection, row: &ExperimentRow) -> Result<bool, StoreError> {
     // A flag that is gone has changed too.
     Ok(experiments::flag_changed_at(c, &row.flag_name).await?.is_none_or(|at| at > row.started_at))
 }

@@ -148,7 +148,8 @@ async function goOn(): Promise<void> {
     scene.hour += HOURS.level;
     hud.count();
   }
-  // What an operator has changed meanwhile holds from here on.
+  // What an operator has changed meanwhile holds from here on, and not in the midst of a fight.
+  client?.flags.apply();
   equip();
   game.resume();
   canvas.focus({ preventScroll: true });

@@ -33,7 +33,7 @@ before(async () => {
 after(() => Promise.all([server?.stop(), site?.stop(), browser?.close()]));
 
 /** A page of its own profile. Whatever the browser complains of fails the test. */
-async function open(t, { seed = SEEDS.common, hash = '', saved, blocked = false, ...options } = {}) {
+async function open(t, { seed = SEEDS.common, hash = '', saved, blocked = false, seen, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 360, height: 640 }, ...options });
   t.after(() => context.close());
   const page = await context.newPage();
@@ -45,6 +45,7 @@ async function open(t, { seed = SEEDS.common, hash = '', saved, blocked = false,
     if (['error', 'warning'].includes(message.type()) && !refused) complaints.push(message.text());
   });
   t.after(() => assert.deepEqual(complaints, []));
+  if (seen) page.on('websocket', seen);
   await page.addInitScript((kept) => {
     addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
     if (kept && !localStorage.getItem('still-water')) localStorage.setItem('still-water', kept);
@@ -152,7 +153,8 @@ describe('Still Water', { concurrency: 4 }, () => {
   });
 
   test('a guest: the level’s last fish, and no, thanks; the cable is cut and mended; all of it in the light', async (t) => {
-    const page = await open(t, { saved: { level: 1, caught: 2 }, colorScheme: 'light' });
+    const sockets = [];
+    const page = await open(t, { saved: { level: 1, caught: 2 }, colorScheme: 'light', seen: (socket) => sockets.push(socket) });
     await page.locator('#boot-why', { hasText: 'from the server' }).waitFor();
     await judge(page, 'light-boot');
     await page.getByRole('button', { name: 'Cast off' }).click();
@@ -175,12 +177,15 @@ describe('Still Water', { concurrency: 4 }, () => {
     await fact('round-trip', /\d ms/);
     await page.getByRole('row', { name: /fish_speed 1 DEFAULT/ }).waitFor();
     await judge(page, 'light-drawer');
+    const dead = sockets.at(-1).waitForEvent('close');
     await page.getByRole('button', { name: 'Cut the network' }).click();
+    await dead;
     await page.locator('#connection-text', { hasText: 'Offline' }).waitFor();
     await fact('state', 'waiting');
     await page.getByRole('row', { name: /fish_speed 1 / }).waitFor();
     await page.getByRole('button', { name: 'Mend the network' }).click();
     await page.locator('#connection-text', { hasText: 'Online' }).waitFor();
+    assert.deepEqual([sockets.at(-1).isClosed(), new URL(sockets.at(-1).url()).host], [false, new URL(server.url).host]);
     await page.getByRole('button', { name: 'Go to the background' }).click();
     await page.getByText('Paused').waitFor();
     await page.getByRole('button', { name: 'Come back' }).click();

@@ -117,13 +117,13 @@ export class Drawer {
       State: client.state,
       Cause: this.journal.cause,
       'Round trip': trip,
-      'Server time': `${new Date(client.serverTime).toISOString().slice(11, 19)} UTC`,
+      'Server, UTC': new Date(client.serverTime).toISOString().slice(11, 19),
     };
     this.facts.replaceChildren(
       ...Object.entries(facts).map(([name, value]) => {
         const pair = element('div');
         const what = element('dd', value);
-        what.dataset['fact'] = name.toLowerCase().replace(' ', '-');
+        what.dataset['fact'] = name.toLowerCase().replace(/\W+/, '-');
         pair.append(element('dt', name), what);
         return pair;
       }),

@@ -98,7 +98,7 @@ impl Page {
             variants.push((flag, String::of(variant)?));
         }
         let mut page = Page::new(number, &variants, i64::MAX);
-        for (_, event) in json::array(events?)? {
+        for (_, event) in &json::array(events?)? {
             page.restore_event(event)?;
         }
         if page.events == 0 || page.events > MAX_BATCH_EVENTS {

@@ -201,17 +201,17 @@ impl Queue {
         }
     }
 
-    /// What has to be saved: a page's number and its bytes, none to delete it.
-    pub(crate) fn dirty_pages(&mut self) -> Vec<(u32, Vec<u8>)> {
-        let mut dirty: Vec<_> = self.deleted.drain(..).map(|page| (page, Vec::new())).collect();
-        for page in self.pages.iter_mut().filter(|page| page.dirty) {
-            (page.dirty, page.saved) = (false, true);
-            dirty.push((page.number, page.payload().into_bytes()));
+    /// What has to be saved next: a page's number and its bytes, none to delete it.
+    pub(crate) fn next_dirty(&mut self) -> Option<(u32, Vec<u8>)> {
+        if !self.deleted.is_empty() {
+            return Some((self.deleted.remove(0), Vec::new()));
         }
-        dirty
+        let page = self.pages.iter_mut().find(|page| page.dirty)?;
+        (page.dirty, page.saved) = (false, true);
+        Some((page.number, page.payload().into_bytes()))
     }
 
-    /// Whether [`Queue::dirty_pages`] has something.
+    /// Whether [`Queue::next_dirty`] has something.
     pub(crate) fn has_dirty(&self) -> bool {
         !self.deleted.is_empty() || self.pages.iter().any(|page| page.dirty)
     }
@@ -274,15 +274,16 @@ impl Queue {
         self.keep_bounds();
     }
 
-    /// Empties the queue into another one; what was saved of it is deleted with the next [`Queue::dirty_pages`].
+    /// Empties the queue into another one; what was saved of it is deleted with the next [`Queue::next_dirty`].
     pub(crate) fn take_all(&mut self) -> Queue {
-        let rest = Queue {
-            next: self.next,
-            deleted: self.pages.iter().filter(|page| page.saved).map(|page| page.number).collect(),
-            ..Queue::default()
-        };
-        let mut taken = std::mem::replace(self, rest);
-        self.deleted.append(&mut taken.deleted);
+        let mut taken = std::mem::take(self);
+        self.next = taken.next;
+        std::mem::swap(&mut self.deleted, &mut taken.deleted);
+        for page in &taken.pages {
+            if page.saved {
+                self.deleted.push(page.number);
+            }
+        }
         taken
     }
 

@@ -43,13 +43,11 @@ impl Core {
 
     /// Asks what became of bets that were never answered.
     pub(super) fn ask_for_bets(&mut self) {
-        for key in self.bets.to_ask() {
-            let owner = Owner::BetStatus(key.clone());
-            if !self.requests.has(&owner) {
-                let deadline = self.clock.t() + BET_TIMEOUT_MS;
-                let payload = Object::new().text("idempotencyKey", &key).end();
-                self.requests.add(Open::new(owner, Channel::Game, BetQuery::KIND, payload, deadline));
-            }
+        while let Some(key) = self.bets.to_ask(&|bet| self.requests.asks_after(bet)) {
+            let deadline = self.clock.t() + BET_TIMEOUT_MS;
+            let payload = Object::new().text("idempotencyKey", key).end();
+            let owner = Owner::BetStatus(key.to_owned());
+            self.requests.add(Open::new(owner, Channel::Game, BetQuery::KIND, payload, deadline));
         }
     }
 

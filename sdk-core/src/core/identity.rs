@@ -153,20 +153,20 @@ impl Core {
     fn on_player_loaded(&mut self, bytes: Option<&[u8]>) {
         let mut record = saved(bytes);
         self.ledger = Ledger::default();
-        for (_, offer) in record.list("seen") {
+        for (_, offer) in &record.list("seen") {
             if let Some([(_, id), (_, expires_at)]) = json::array(offer).as_deref()
                 && let (Some(id), Some(expires_at)) = (String::of(id), i64::of(expires_at))
             {
                 self.ledger.seen.push(Gone { offer_id: id, expires_at });
             }
         }
-        for (_, offer) in record.list("held") {
+        for (_, offer) in &record.list("held") {
             if let Ok(offer) = Offered::read(offer) {
                 self.store.safe.push(offer.offer_id.clone());
                 self.ledger.held.push(Held { offer, surfaced_as: None, claimed: false });
             }
         }
-        for (_, id) in record.list("claimed") {
+        for (_, id) in &record.list("claimed") {
             self.ledger.claim(&String::of(id).unwrap_or_default());
         }
         // Bets of before the first login are this player's too, and younger.
@@ -259,8 +259,8 @@ impl Core {
         self.end_break();
         self.fail_all(Code::IdentityChanged, "another player has logged in");
         self.leave_all_rooms();
-        for showing in std::mem::take(&mut self.ledger.showing) {
-            self.event(Event::OfferExpired { offer_id: showing.offer_id });
+        while let Some(offer_id) = self.ledger.next_expired(i64::MAX) {
+            self.event(Event::OfferExpired { offer_id });
         }
         self.store.player_dirty = true;
         self.save_all();
@@ -361,7 +361,7 @@ impl Core {
         if !self.config.persistent {
             return;
         }
-        for (page, bytes) in self.analytics.dirty_pages() {
+        while let Some((page, bytes)) = self.analytics.next_dirty() {
             let key = StoreKey::Events(self.store.player.clone(), page);
             self.out.push(Output::Save { key, bytes });
         }

@@ -181,26 +181,26 @@ impl Core {
         });
     }
 
-    fn end_unanswered(&mut self, requests: Vec<Open>) {
-        for open in requests {
-            let code = open.end_code();
-            let message = match code {
-                Code::NotSent => "the deadline passed before it could be sent",
-                _ => "it was sent and not answered; it may have been executed",
-            };
-            self.fail(open, Failure::own(code, message));
-        }
+    fn end_unanswered(&mut self, open: Open) {
+        let code = open.end_code();
+        let message = match code {
+            Code::NotSent => "the deadline passed before it could be sent",
+            _ => "it was sent and not answered; it may have been executed",
+        };
+        self.fail(open, Failure::own(code, message));
     }
 
     pub(super) fn on_request_deadlines(&mut self) {
-        let expired = self.requests.take_expired(self.clock.t());
-        self.end_unanswered(expired);
+        while let Some(open) = self.requests.take_expired(self.clock.t()) {
+            self.end_unanswered(open);
+        }
     }
 
     /// The socket ended: what was written on it without a key can't be answered any more.
     pub(super) fn fail_lost_requests(&mut self) {
-        let lost = self.requests.take_lost();
-        self.end_unanswered(lost);
+        while let Some(open) = self.requests.take_lost() {
+            self.end_unanswered(open);
+        }
     }
 
     /// The server closed with 1009: the longest unanswered message is failed and not sent again.
@@ -214,7 +214,7 @@ impl Core {
     }
 
     pub(super) fn fail_all(&mut self, code: Code, message: &str) {
-        for open in self.requests.take_where(&|_| true) {
+        while let Some(open) = self.requests.take_first(&|_| true) {
             self.fail(open, Failure::own(code, message));
         }
     }

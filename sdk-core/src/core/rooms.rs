@@ -16,6 +16,10 @@ use super::outbound::Failure;
 /// The bound on one attempt to join.
 const JOIN_TIMEOUT_MS: u64 = 10_000;
 
+fn room_payload(game_id: &str) -> String {
+    Object::new().text("gameId", game_id).end()
+}
+
 impl Core {
     pub(super) fn join(&mut self, game_id: String) {
         if !self.rooms.want(&game_id) {
@@ -36,8 +40,7 @@ impl Core {
     }
 
     fn send_leave(&mut self, socket: SocketId, game_id: &str) {
-        let payload = Object::new().text("gameId", game_id).end();
-        self.send(socket, Channel::Game, "leave_game", &payload);
+        self.send(socket, Channel::Game, "leave_game", &room_payload(game_id));
     }
 
     /// `rooms().send`: not kept.
@@ -50,13 +53,10 @@ impl Core {
 
     /// Asks for every room that this session is not in.
     pub(super) fn join_rooms(&mut self) {
-        for game_id in self.rooms.to_join() {
-            let owner = Owner::Join(game_id.clone());
-            if !self.requests.has(&owner) {
-                let payload = Object::new().text("gameId", &game_id).end();
-                let deadline = self.clock.t() + JOIN_TIMEOUT_MS;
-                self.requests.add(Open::new(owner, Channel::Game, "join_game", payload, deadline));
-            }
+        while let Some(game_id) = self.rooms.to_join(&|room| self.requests.joins(room)) {
+            let (owner, payload) = (Owner::Join(game_id.to_owned()), room_payload(game_id));
+            let deadline = self.clock.t() + JOIN_TIMEOUT_MS;
+            self.requests.add(Open::new(owner, Channel::Game, "join_game", payload, deadline));
         }
     }
 
@@ -73,7 +73,8 @@ impl Core {
 
     /// Another player: the rooms were the former one's.
     pub(super) fn leave_all_rooms(&mut self) {
-        for game_id in self.rooms.take_all() {
+        while let Some(game_id) = self.rooms.first().map(str::to_owned) {
+            self.rooms.drop(&game_id);
             self.room_changed(game_id, RoomChange::Left, "", 0, None);
         }
     }

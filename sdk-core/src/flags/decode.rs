@@ -98,8 +98,8 @@ impl Flags {
             return Err(DecodeError::WrongForm(what));
         }
         let mut entries = Vec::new();
-        for (name, raw) in flags.unwrap_or_default() {
-            entries.push(Entry::new(&name, flag(&name, raw)));
+        for (name, raw) in &flags.unwrap_or_default() {
+            entries.push(Entry::new(name, flag(name, raw)));
         }
         Ok(Flags::from_entries(&version, entries, source))
     }

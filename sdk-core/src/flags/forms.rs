@@ -42,11 +42,11 @@ pub(super) fn is_etag(etag: &str) -> bool {
 /// Attributes as `&attr.name=value…` by name; what is not a flat object says nothing.
 pub(super) fn query_of(json: &str) -> String {
     let mut query = String::new();
-    for (name, raw) in json::sorted(json).unwrap_or_default() {
-        let text = if raw.starts_with('"') { json::string(raw) } else { Some(raw.into()) };
-        let Some(text) = text.filter(|_| raw != "null" && json::is_scalar(raw)) else { continue };
+    for (name, raw) in &json::sorted(json).unwrap_or_default() {
+        let text = if raw.starts_with('"') { json::string(raw) } else { Some((*raw).into()) };
+        let Some(text) = text.filter(|_| *raw != "null" && json::is_scalar(raw)) else { continue };
         query.push_str("&attr.");
-        percent_encode(&mut query, &name);
+        percent_encode(&mut query, name);
         query.push('=');
         percent_encode(&mut query, &text);
     }

@@ -232,8 +232,13 @@ impl Flags {
 
     /// Name and variant of every well-formed flag, by name: what an analytics batch is stamped with.
     pub fn variants(&self) -> Vec<(String, String)> {
-        let pair = |entry: &Entry| Some((entry.name.as_ref().to_owned(), entry.variant()?.to_owned()));
-        self.table.entries.iter().filter_map(pair).collect()
+        let mut variants = Vec::new();
+        for entry in &self.table.entries {
+            if let Some(variant) = entry.variant() {
+                variants.push((entry.name.as_ref().to_owned(), variant.to_owned()));
+            }
+        }
+        variants
     }
 
     /// Whether any value getter was called, be it for a flag that is absent: the game has shown what it got.
@@ -253,12 +258,15 @@ impl Flags {
         if !self.table.unreported.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
-        let take = |entry: &Entry| {
-            let variant = entry.variant()?;
-            entry.mark.compare_exchange(READ, REPORTED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-            Some((entry.name.as_ref().to_owned(), variant.to_owned()))
-        };
-        self.table.entries.iter().filter_map(take).collect()
+        let mut taken = Vec::new();
+        for entry in &self.table.entries {
+            if let Some(variant) = entry.variant()
+                && entry.mark.compare_exchange(READ, REPORTED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            {
+                taken.push((entry.name.as_ref().to_owned(), variant.to_owned()));
+            }
+        }
+        taken
     }
 
     /// Carries over the marks of flags whose variant is unchanged, so that none is exposed twice. A read that `previous` has not yet

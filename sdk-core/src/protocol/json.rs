@@ -166,7 +166,7 @@ pub(crate) fn array(text: &str) -> Option<Vec<Part<'_>>> {
 /// The members of an object in byte order of their names; of two with one name the last.
 pub(crate) fn sorted(text: &str) -> Option<Vec<(String, &str)>> {
     let mut sorted: Vec<(String, &str)> = Vec::new();
-    for (name, value) in parts(text, b'{')? {
+    for &(name, value) in &parts(text, b'{')? {
         let name = String::of(name)?;
         match sorted.binary_search_by(|(known, _)| known.cmp(&name)) {
             Ok(at) => sorted[at].1 = value,
@@ -383,7 +383,7 @@ impl<'a, T: Value<'a>> Value<'a> for Vec<T> {
 }
 
 fn each<'a>(raw: &'a str, take: &mut dyn FnMut(&'a str) -> Option<()>) -> Option<()> {
-    for (_, item) in array(raw)? {
+    for &(_, item) in &array(raw)? {
         take(item)?;
     }
     Some(())

@@ -88,9 +88,10 @@ impl Bets {
         Some(self.placed.remove(at).game_id)
     }
 
-    /// Earlier bets to ask for on a new connection.
-    pub(crate) fn to_ask(&self) -> Vec<String> {
-        self.unanswered.iter().filter(|key| self.placed(key).is_none()).cloned().collect()
+    /// An earlier bet to ask for on a new connection, but for those that are asked for.
+    pub(crate) fn to_ask(&self, is_asked: &dyn Fn(&str) -> bool) -> Option<&str> {
+        let key = self.unanswered.iter().find(|key| self.placed(key).is_none() && !is_asked(key))?;
+        Some(key)
     }
 
     /// The event that told of this result, if one has.
@@ -126,11 +127,12 @@ mod tests {
     fn an_unanswered_bet_is_asked_for_unless_it_is_open_again() {
         let mut bets = Bets::default();
         bets.place(placed());
-        assert!(bets.to_ask().is_empty());
+        assert_eq!(bets.to_ask(&|_| false), None);
         bets.given_up("k");
-        assert_eq!(bets.to_ask(), ["k"]);
+        assert_eq!(bets.to_ask(&|_| false), Some("k"));
+        assert_eq!(bets.to_ask(&|key| key == "k"), None);
         bets.place(placed());
-        assert!(bets.to_ask().is_empty());
+        assert_eq!(bets.to_ask(&|_| false), None);
         assert_eq!(bets.answered("k").as_deref(), Some("dice"));
         assert!(bets.unanswered.is_empty());
     }

@@ -48,14 +48,15 @@ impl Rooms {
         self.at(game_id).map(|at| self.0.remove(at)).is_some()
     }
 
-    /// Takes every room away.
-    pub(crate) fn take_all(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.0).into_iter().map(|room| room.game_id).collect()
+    /// Any room.
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.first().map(|room| &*room.game_id)
     }
 
-    /// Rooms to join on this connection.
-    pub(crate) fn to_join(&self) -> Vec<String> {
-        self.0.iter().filter(|room| !room.joined).map(|room| room.game_id.clone()).collect()
+    /// A room to join on this connection, but for those that are asked for.
+    pub(crate) fn to_join(&self, is_asked: &dyn Fn(&str) -> bool) -> Option<&str> {
+        let room = self.0.iter().find(|room| !room.joined && !is_asked(&room.game_id))?;
+        Some(&room.game_id)
     }
 
     /// A new connection: the server is yet to say where this session still is.
@@ -122,9 +123,10 @@ mod tests {
             rooms.joined(id, 10);
         }
         rooms.reconnected();
-        assert_eq!(rooms.to_join(), ["a", "b"]);
+        assert_eq!(rooms.to_join(&|_| false), Some("a"));
         assert_eq!((rooms.joined("a", 12), rooms.joined("c", 1)), (Some(2), None));
-        assert_eq!(rooms.to_join(), ["b"]);
+        assert_eq!(rooms.to_join(&|_| false), Some("b"));
+        assert_eq!(rooms.to_join(&|id| id == "b"), None);
         assert_eq!(rooms.joined("b", 11), Some(1));
     }
 

@@ -107,23 +107,14 @@ impl Requests {
         Some(self.open.remove(at))
     }
 
-    /// Takes what `which` says.
-    pub(crate) fn take_where(&mut self, which: &dyn Fn(&Open) -> bool) -> Vec<Open> {
-        let mut taken = Vec::new();
-        while let Some(open) = self.take_first(which) {
-            taken.push(open);
-        }
-        taken
+    /// Takes one whose deadline has passed.
+    pub(crate) fn take_expired(&mut self, t: u64) -> Option<Open> {
+        self.take_first(&|r| r.deadline <= t)
     }
 
-    /// Takes those whose deadline has passed.
-    pub(crate) fn take_expired(&mut self, t: u64) -> Vec<Open> {
-        self.take_where(&|r| r.deadline <= t)
-    }
-
-    /// The socket ended: takes those that no later socket may carry.
-    pub(crate) fn take_lost(&mut self) -> Vec<Open> {
-        self.take_where(&|r| r.written && r.key.is_none())
+    /// The socket ended: takes one that no later socket may carry.
+    pub(crate) fn take_lost(&mut self) -> Option<Open> {
+        self.take_first(&|r| r.written && r.key.is_none())
     }
 
     /// The longest request that is on this socket unanswered: the one that a close 1009 was about.
@@ -142,8 +133,14 @@ impl Requests {
         self.open.iter().any(|r| matches!(r.owner, Owner::Game(_) | Owner::Bet(_)))
     }
 
-    pub(crate) fn has(&self, owner: &Owner) -> bool {
-        self.open.iter().any(|r| r.owner == *owner)
+    /// Whether the server is being asked into this room.
+    pub(crate) fn joins(&self, game_id: &str) -> bool {
+        self.open.iter().any(|r| matches!(&r.owner, Owner::Join(room) if room == game_id))
+    }
+
+    /// Whether the server is being asked after this earlier bet.
+    pub(crate) fn asks_after(&self, key: &str) -> bool {
+        self.open.iter().any(|r| matches!(&r.owner, Owner::BetStatus(bet) if bet == key))
     }
 }
 
@@ -167,12 +164,9 @@ mod tests {
         assert_eq!(requests.to_write(first).unwrap().id, plain);
         requests.written(plain, first);
         assert!(requests.to_write(first).is_none());
-        let lost = requests.take_lost();
-        assert_eq!(lost.len(), 1);
-        assert_eq!(
-            (lost[0].owner.clone(), lost[0].end_code()),
-            (Owner::Game(RequestId(2)), Code::UnknownOutcome)
-        );
+        let lost = requests.take_lost().unwrap();
+        assert_eq!((&lost.owner, lost.end_code()), (&Owner::Game(RequestId(2)), Code::UnknownOutcome));
+        assert!(requests.take_lost().is_none());
         assert_eq!(requests.to_write(second).unwrap().id, keyed);
     }
 
@@ -182,9 +176,8 @@ mod tests {
         requests.add(open(1, Some("k")));
         requests.add(open(2, None));
         assert_eq!(requests.next_deadline(), Some(100));
-        let ended = requests.take_expired(100);
-        assert_eq!(ended.len(), 1);
-        assert_eq!(ended[0].end_code(), Code::NotSent);
+        assert_eq!(requests.take_expired(100).unwrap().end_code(), Code::NotSent);
+        assert!(requests.take_expired(100).is_none());
         assert!(requests.any_wanted());
     }
 

@@ -6,7 +6,7 @@ import type { Species } from './species.js';
 
 /** From here on it is dangerous; between the two reeling is fastest. */
 export const SWEET = { from: 0.4, to: 0.84 };
-const SLACK = 0.14;
+const SLACK = 0.25;
 
 export type FightEnd = 'landed' | 'snapped' | 'slipped';
 
@@ -60,10 +60,11 @@ export class Fight {
     this.left = clamp(this.left - (winch * dt) / this.reelTime, 0, 1.25);
 
     this.over = this.tension >= 1 ? this.over + dt : 0;
-    this.slack = this.tension < SLACK && !reeling ? this.slack + dt : Math.max(0, this.slack - dt);
+    if (reeling) this.slack = Math.max(0, this.slack - dt);
+    else if (this.tension < SLACK) this.slack += dt;
     if (this.left <= 0) return 'landed';
     if (this.over > (relaxed ? Infinity : 0.2)) return 'snapped';
-    if (this.slack > (relaxed ? 6 : 2.2)) return 'slipped';
+    if (this.slack > (relaxed ? 6 : 2.4)) return 'slipped';
     return undefined;
   }
 

@@ -173,11 +173,22 @@ async fn what_a_flag_asks_for_is_there_and_stays() {
     operator.done("DELETE", "/admin/flags/other", Value::Null).await;
     refused("DELETE", "/admin/segments/high", Value::Null, "name", "the flags \"price\"; change those first")
         .await;
-    // Once no flag asks for it, it may go; and then no flag can go back to when it did.
+    // Campaigns ask too, those that are switched off included.
+    let campaign =
+        |segments: &str| json!({"title": "t", "expiresInSeconds": 60, "enabled": false, segments: ["high"]});
+    operator.done("PUT", "/admin/campaigns/rich", campaign("segments")).await;
+    operator.done("PUT", "/admin/campaigns/poor", campaign("notSegments")).await;
+    let both = "\"high\" is asked for by the flags \"price\" and the campaigns ";
+    refused("DELETE", "/admin/segments/high", Value::Null, "name", both).await;
+    operator.done("DELETE", "/admin/campaigns/poor", Value::Null).await;
+    // Once nobody asks for it, it may go; and then no flag can go back to when it did.
     let mut plain = price(json!(["high"]));
     plain["rules"] = json!([]);
     let with = operator.done("GET", "/admin/flags", Value::Null).await["version"].clone();
     operator.done("PUT", "/admin/flags/price", plain).await;
+    refused("DELETE", "/admin/segments/high", Value::Null, "name", "by the campaigns \"rich\"; change those")
+        .await;
+    operator.done("DELETE", "/admin/campaigns/rich", Value::Null).await;
     operator.done("DELETE", "/admin/segments/high", Value::Null).await;
     refused("POST", "/admin/flags/price/rollback", json!({"to": with}), at, "there is no segment \"high\"")
         .await;

@@ -12,7 +12,7 @@ export function segments(all, again) {
     if (await editor(name, name === null ? null : all[name])) again();
   };
   const remove = (event, name) => run(event, async () => {
-    if (!(await confirm(`Delete the segment ${name}?`, "Campaigns that ask for it reach nobody by it any more.", "Delete segment"))) return;
+    if (!(await confirm(`Delete the segment ${name}?`, "One that a flag or a campaign asks for stays, and you are told which.", "Delete segment"))) return;
     await del(`segments/${step(name)}`);
     say(`The segment ${name} is deleted.`);
     again();

@@ -235,20 +235,11 @@ pub(crate) async fn segment_changed(
     Ok(Some(all))
 }
 
-/// A segment is about to be deleted: no flag may ask for it.
-pub(crate) async fn check_segment_unused(c: &mut Connection, name: &str) -> Result<(), StoreError> {
+/// The flags that ask for a segment.
+pub(crate) async fn flags_using_segment(c: &mut Connection, name: &str) -> Result<Vec<String>, StoreError> {
     let rows = table::all(c).await?;
     let all = Configuration::of(table::version(c).await?, &rows, BTreeMap::new());
-    let using: Vec<String> = all.using_segment(name).map(|flag| format!("{flag:?}")).collect();
-    if using.is_empty() {
-        return Ok(());
-    }
-    let more = if using.len() > 8 { format!(" and {} others", using.len() - 8) } else { String::new() };
-    let why = format!(
-        "{name:?} is asked for by the flags {}{more}; change those first",
-        using[..using.len().min(8)].join(", ")
-    );
-    Err(StoreError::RefusedAt("name", why))
+    Ok(all.using_segment(name).map(str::to_owned).collect())
 }
 
 /// Reads what is asked for about a player.

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use changes::{
-    Change, HistoryLine, Refused, apply, check_segment_unused, segment_changed, version_of,
+    Change, HistoryLine, Refused, apply, flags_using_segment, segment_changed, version_of,
 };
 pub(crate) use configuration::{Configuration, Evaluated};
 pub(crate) use definition::check_name;

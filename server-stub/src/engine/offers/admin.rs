@@ -10,7 +10,7 @@ use super::definition::OfferDefinition;
 use super::eligibility::{Check, examine, may_be_shown};
 use super::plan::{Campaign, Plan};
 use super::take::{Break, facts};
-use crate::engine::flags::{Asker, Configuration, check_segment_unused, segment_changed};
+use crate::engine::flags::{Asker, Configuration, flags_using_segment, segment_changed};
 use crate::engine::segments::{Fault, Segment};
 use crate::engine::{Engine, Failure, now_ms};
 use crate::store::audit::{self, Author};
@@ -19,6 +19,8 @@ use crate::store::{StoreError, campaigns, offers, players};
 
 /// Campaigns and segments, each, at most: all of them are looked at for each break.
 const MAX_DEFINITIONS: usize = 500;
+/// Names of each kind that a refusal tells.
+const TOLD: usize = 8;
 
 /// Why an operator does not get what he asked for.
 #[derive(Debug)]
@@ -374,7 +376,7 @@ impl Engine {
         Ok(held.map(|(name, _)| name.clone()).collect())
     }
 
-    /// Deletes a segment that no flag asks for. Campaigns that refer to it reach nobody by it any more.
+    /// Deletes a segment that no flag and no campaign asks for.
     pub(crate) async fn delete_segment(&self, name: &str, author: Author) -> Result<(), Refused> {
         let subject = name.to_owned();
         let found = self
@@ -382,7 +384,10 @@ impl Engine {
                 Box::pin(async move {
                     let known = campaigns::segments(c).await?;
                     let before = known.into_iter().find(|(n, _)| *n == subject).map(|(_, body)| body);
-                    check_segment_unused(c, &subject).await?;
+                    let plan = Plan::of(0, &campaigns::all(c).await?, &[]);
+                    let campaigns = plan.using_segment(&subject).map(str::to_owned).collect();
+                    let flags = flags_using_segment(c, &subject).await?;
+                    check_unused(&subject, &[("flags", flags), ("campaigns", campaigns)])?;
                     let gone = campaigns::delete_segment(c, &subject).await?;
                     Ok(gone.then_some(Changed { before, ..Changed::default() }))
                 })
@@ -390,6 +395,25 @@ impl Engine {
             .await?;
         found.then_some(()).ok_or(Refused::Absent("there is no such segment"))
     }
+}
+
+/// A segment is about to be deleted: nobody may ask for it.
+fn check_unused(segment: &str, users: &[(&str, Vec<String>)]) -> Result<(), StoreError> {
+    let told: Vec<String> = users
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(kind, names)| {
+            let some: Vec<_> = names.iter().take(TOLD).map(|name| format!("{name:?}")).collect();
+            let more = names.len() - some.len();
+            let others = if more > 0 { format!(" and {more} others") } else { String::new() };
+            format!("the {kind} {}{others}", some.join(", "))
+        })
+        .collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let why = format!("{segment:?} is asked for by {}; change those first", told.join(" and "));
+    Err(StoreError::RefusedAt("name", why))
 }
 
 fn check_player(player: &str) -> Result<(), Fault> {

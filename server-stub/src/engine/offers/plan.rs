@@ -110,6 +110,15 @@ impl Plan {
         self.campaigns.iter().find(|campaign| campaign.id == id)
     }
 
+    /// The campaigns that ask for a segment, switched on or not.
+    pub(super) fn using_segment<'a>(&'a self, segment: &'a str) -> impl Iterator<Item = &'a str> {
+        let asks = move |campaign: &&Campaign| {
+            let definition = &campaign.definition;
+            definition.segments.iter().chain(&definition.not_segments).any(|name| name == segment)
+        };
+        self.campaigns.iter().filter(asks).map(|campaign| campaign.id.as_str())
+    }
+
     pub(super) fn triggered_by(&self, event: &str) -> impl Iterator<Item = &Campaign> {
         self.triggers.get(event).into_iter().flatten().map(|place| &self.campaigns[*place])
     }

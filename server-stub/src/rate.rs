@@ -7,6 +7,9 @@ use std::time::Instant;
 
 use crate::settings::Rate;
 
+/// Addresses that a table knows at most.
+pub(crate) const ADDRESSES: usize = 65_536;
+
 /// One bucket.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bucket {
@@ -46,12 +49,21 @@ impl Bucket {
 #[derive(Debug)]
 pub(crate) struct Buckets<K> {
     rate: Rate,
+    /// Keys at most.
+    most: usize,
     table: Mutex<HashMap<K, Bucket>>,
 }
 
-impl<K: Eq + Hash> Buckets<K> {
+impl<K: Eq + Hash + Clone> Buckets<K> {
+    /// For keys that have proved who they are: there are as many as there are players.
     pub(crate) fn new(rate: Rate) -> Buckets<K> {
-        Buckets { rate, table: Mutex::new(HashMap::new()) }
+        Buckets::bounded(rate, usize::MAX)
+    }
+
+    /// For keys that cost nobody anything, such as addresses. Where there are more, another one is forgotten: so whoever comes with ever
+    /// new ones neither fills the memory nor locks anybody out.
+    pub(crate) fn bounded(rate: Rate, most: usize) -> Buckets<K> {
+        Buckets { rate, most, table: Mutex::new(HashMap::new()) }
     }
 
     pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), u64> {
@@ -59,6 +71,10 @@ impl<K: Eq + Hash> Buckets<K> {
             return Ok(());
         }
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= self.most && !table.contains_key(&key) {
+            let other = table.keys().next().cloned();
+            other.and_then(|other| table.remove(&other));
+        }
         table.entry(key).or_insert_with(|| Bucket::full(self.rate, now)).take(self.rate, now)
     }
 
@@ -88,6 +104,20 @@ mod tests {
         }
         assert_eq!(bucket.take(rate, start), Err(100));
         assert_eq!(bucket.take(rate, start + Duration::from_millis(101)), Ok(()));
+    }
+
+    #[test]
+    fn a_bounded_table_makes_room_and_locks_nobody_else() {
+        let (buckets, start) = (Buckets::bounded(Rate::per_minute(1.0), 3), Instant::now());
+        for key in 0..100 {
+            assert_eq!(buckets.take(key, start), Ok(()), "a new one has a full bucket");
+            assert!(!buckets.would_give(&key, start), "and is counted");
+            assert!(buckets.table.lock().unwrap().len() <= 3);
+        }
+        // One that is there needs no room.
+        let here = *buckets.table.lock().unwrap().keys().next().unwrap();
+        assert!(buckets.take(here, start).is_err());
+        assert_eq!(buckets.table.lock().unwrap().len(), 3);
     }
 
     #[test]

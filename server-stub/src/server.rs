@@ -300,7 +300,7 @@ impl Parts {
             metrics: metrics.clone(),
         };
         tokio::spawn(listener::accept(door, stopped.clone()));
-        let router = http::operators(app);
+        let router = http::operators(app.clone());
         let door = Door { listener: operators, router, tls: None, max: 256, proxies, metrics };
         tokio::spawn(listener::accept(door, stopped.clone()));
         if let Some(certificates) = certificates.clone() {
@@ -311,7 +311,7 @@ impl Parts {
         let period = Duration::from_millis(settings.timers.pool_period);
         let webhook = Webhook::start(&settings.alerts, gateway.metrics().clone())?;
         tokio::spawn(record_pool(gateway.clone(), engine.clone(), webhook, period, stopped.clone()));
-        tokio::spawn(sweep(engine.clone(), settings.clone(), stopped));
+        tokio::spawn(sweep(app, stopped));
         Ok(Parts { addresses, engine, gateway, store, stop, settings, certificates })
     }
 
@@ -369,7 +369,8 @@ async fn killed(inbox: &mut mpsc::UnboundedReceiver<Order>) {
     }
 }
 
-async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Receiver<bool>) {
+async fn sweep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let (engine, settings) = (&app.engine, &app.settings);
     let period = Duration::from_millis(settings.timers.sweep.max(10));
     let reload = Duration::from_millis(settings.timers.flags_cache.max(10));
     let mut reloaded = std::time::Instant::now();
@@ -387,6 +388,7 @@ async fn sweep(engine: Arc<Engine>, settings: Arc<Settings>, mut stop: watch::Re
         {
             tracing::error!(?failure, "a sweep failed");
         }
+        app.sweep();
         if reloaded.elapsed() >= reload {
             reloaded = std::time::Instant::now();
             if let Err(error) = engine.reload_flags().await {

@@ -25,7 +25,7 @@ use castline::protocol::messages::{ErrorReply, Message};
 use castline::protocol::{Channel, Code, Envelope, encode, is_key};
 
 use crate::bus::Bus;
-use crate::rate::Buckets;
+use crate::rate::{ADDRESSES, Buckets};
 use crate::settings::{Secret, Settings};
 use crate::store::keys::{Key, Reply};
 use crate::store::sessions::{Backlog, Durable};
@@ -246,7 +246,7 @@ impl Engine {
                 claim: Buckets::new(limits.claim),
                 flags: Buckets::new(limits.flags),
                 events: Buckets::new(limits.events),
-                telegram: Buckets::new(limits.telegram),
+                telegram: Buckets::bounded(limits.telegram, ADDRESSES),
             },
             store,
             bus,

@@ -36,7 +36,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::engine::{BadToken, Engine};
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
-use crate::rate::Buckets;
+use crate::rate::{ADDRESSES, Buckets};
 use crate::settings::{Secret, Settings};
 
 use problem::Problem;
@@ -69,9 +69,16 @@ impl App {
         metrics: Arc<Metrics>,
         admin_key: Option<Secret>,
     ) -> App {
-        let wrong_keys = || Buckets::new(settings.limits.wrong_keys);
+        let wrong_keys = || Buckets::bounded(settings.limits.wrong_keys, ADDRESSES);
         let (wrong_keys, wrong_api_keys) = (wrong_keys(), wrong_keys());
         App { engine, gateway, settings, metrics, admin_key, wrong_keys, wrong_api_keys }
+    }
+
+    /// Forgets the addresses whose wrong keys are long ago.
+    pub(crate) fn sweep(&self) {
+        let now = Instant::now();
+        self.wrong_keys.forget_full(now);
+        self.wrong_api_keys.forget_full(now);
     }
 
     /// The player of the request's bearer token; `None` without one.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -279,7 +279,8 @@ impl Parts {
         let engine = Arc::new(engine);
         let gateway = Arc::new(Gateway::new(engine.clone(), settings.clone(), metrics.clone()));
         gateway.interrupted(&interrupted);
-        bus.listen(gateway.clone());
+        let weak: Weak<Gateway> = Arc::downgrade(&gateway);
+        bus.listen(weak);
         let app = Arc::new(App::new(
             engine.clone(),
             gateway.clone(),
@@ -537,5 +538,32 @@ fn kept(file: &Path) -> anyhow::Result<Secret> {
             Ok(Secret::new(text))
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_has_ended_is_freed() {
+        let data = tempfile::tempdir().unwrap();
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let settings = Settings {
+            dev: true,
+            listen: local,
+            admin_listen: local,
+            data: data.path().to_owned(),
+            ..Settings::default()
+        };
+        let secrets = Secrets::find(&settings).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let parts = runtime.block_on(Parts::start(Arc::new(settings), secrets)).unwrap();
+        let (store, engine, gateway) =
+            (Arc::downgrade(&parts.store), Arc::downgrade(&parts.engine), Arc::downgrade(&parts.gateway));
+        assert!(gateway.upgrade().is_some());
+        drop(parts);
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        assert_eq!([store.strong_count(), engine.strong_count(), gateway.strong_count()], [0; 3]);
     }
 }

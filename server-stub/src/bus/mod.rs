@@ -3,7 +3,7 @@
 //! The in-process bus hands a note to its listeners on the spot. What must not be lost is in the store before it is
 //! published, so a note that reaches nobody costs nothing but time; a bus between machines needs no stronger promise.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, Weak};
 use std::time::Instant;
 
 use crate::store::sessions::Durable;
@@ -54,19 +54,21 @@ pub(crate) trait Listener: Send + Sync {
 /// The in-process bus.
 #[derive(Default)]
 pub(crate) struct Bus {
-    listeners: RwLock<Vec<Arc<dyn Listener>>>,
+    /// Whoever holds the sockets holds the engine, and that holds the bus: so it must not hold them in turn.
+    listeners: RwLock<Vec<Weak<dyn Listener>>>,
 }
 
 impl Bus {
-    /// Adds a listener for good.
-    pub(crate) fn listen(&self, listener: Arc<dyn Listener>) {
+    /// Adds a listener for as long as it lives.
+    pub(crate) fn listen(&self, listener: Weak<dyn Listener>) {
         self.listeners.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(listener);
     }
 
     /// Tells all listeners.
     pub(crate) fn publish(&self, note: &Note) {
         let now = Instant::now();
-        for listener in self.listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        let listeners = self.listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for listener in listeners.iter().filter_map(Weak::upgrade) {
             listener.hear(note, now);
         }
     }

@@ -70,7 +70,7 @@ void goLive();
 
 /** Castline, beside the game. Nothing above waited for it, and nothing of the game fails with it. */
 async function goLive(): Promise<void> {
-  const debug = import.meta.env.DEV || query.has('debug');
+  const debug = import.meta.env.DEV || query.has('debug') || /^(debug$|qa-)/.test(query.get('tgWebAppStartParam') ?? '');
   const tools = debug ? await Promise.all([import('./debug/cable.js'), import('./debug/drawer.js')]) : undefined;
   const cable = tools && new tools[0].Cable();
   cable?.install();

@@ -33,7 +33,7 @@ before(async () => {
 after(() => Promise.all([server?.stop(), site?.stop(), browser?.close()]));
 
 /** A page of its own profile. Whatever the browser complains of fails the test. */
-async function open(t, { seed = SEEDS.common, hash = '', saved, blocked = false, seen, ...options } = {}) {
+async function open(t, { seed = SEEDS.common, query = 'debug', hash = '', saved, blocked = false, seen, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 360, height: 640 }, ...options });
   t.after(() => context.close());
   const page = await context.newPage();
@@ -52,7 +52,7 @@ async function open(t, { seed = SEEDS.common, hash = '', saved, blocked = false,
   }, saved && JSON.stringify(saved));
   await page.route('https://telegram.org/**', (route) => route.fulfill({ contentType: 'text/javascript', body: TELEGRAM_SCRIPT }));
   if (blocked) await page.route(`${server.url}/**`, (route) => route.abort());
-  await page.goto(`${site.url}?debug&seed=${seed}${hash}`);
+  await page.goto(`${site.url}?${query}&seed=${seed}${hash}`);
   return page;
 }
 
@@ -117,10 +117,11 @@ describe('Still Water', { concurrency: 4 }, () => {
   test('in Telegram: a rare fish, the offer, its countdown, an invoice, and the server knows', async (t) => {
     const theme = { bg_color: '#17212b', text_color: '#f5f5f5', button_color: '#5288c1', button_text_color: '#ffffff', secondary_bg_color: '#232e3c', accent_text_color: '#6ab2f2', subtitle_text_color: '#9fb0bf', section_bg_color: '#17212b' };
     const launch = new URLSearchParams({ tgWebAppData: signInitData(BOT_TOKEN, 42), tgWebAppVersion: '8.0', tgWebAppThemeParams: JSON.stringify(theme) });
-    const page = await open(t, { seed: SEEDS.rare, hash: `#${launch}`, colorScheme: 'dark' });
+    const page = await open(t, { seed: SEEDS.rare, query: 'tgWebAppStartParam=debug', hash: `#${launch}`, colorScheme: 'dark' });
     await page.getByRole('button', { name: 'Cast off' }).click();
     await page.locator('#connection-text', { hasText: 'Online' }).waitFor();
     assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('.chip')).backgroundColor), 'rgb(23, 33, 43)', 'Telegram’s colours');
+    assert.ok(await page.getByRole('button', { name: 'Debug' }).isVisible(), 'by the link of a tester');
 
     await catchFish(page);
     assert.match(await page.locator('#card-rarity').textContent(), /Rare|Legendary/);

@@ -1,5 +1,5 @@
 // The debug drawer: where the connection stands, what the flags say and why, what happened; and buttons for bad days.
-// Only in development, and for testers who open the game with `?debug`.
+// Only in development, and for testers: `?debug`, or a link of Telegram's with `?startapp=debug`.
 
 import type { Client } from 'castline';
 import type { Host } from '../live/host.js';

@@ -1,4 +1,5 @@
-//! `cargo xtask npm build|test`: the npm package, from the module to the files that are published, and its tests in Node.js and Chromium.
+//! `cargo xtask npm build|test|bundlers|soak`: the npm package, from the module to the files that are published, and its tests in Node.js,
+//! Chromium and Firefox.
 //! What is built and tested is in `bindings/wasm`; this file knows the order.
 
 use crate::bench;
@@ -16,8 +17,12 @@ pub(crate) const PACKAGE: &str = "bindings/wasm/npm";
 pub(crate) enum What {
     /// Fill bindings/wasm/npm/dist
     Build,
-    /// Build it, and test it in Node.js and Chromium against the real server
+    /// Build it, and test it in Node.js, Chromium and Firefox against the real server
     Test,
+    /// Install the packed package in fresh projects of Vite, webpack and esbuild; `test` tries Vite alone
+    Bundlers,
+    /// Ten times the connect and close cycles that `test` runs
+    Soak,
 }
 
 #[derive(clap::Args)]
@@ -29,6 +34,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     match arguments.what {
         What::Build => build(),
         What::Test => test(),
+        What::Bundlers => long("test/bundlers.test.mjs"),
+        What::Soak => long("test/leaks.test.mjs"),
     }
 }
 
@@ -92,13 +99,27 @@ pub(crate) fn install(folder: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// The package and the server that it is tested against.
+fn ready() -> Result<bool> {
+    Ok(build()? && CommandLine::cargo("build --package castline-server").run()?)
+}
+
 fn test() -> Result<bool> {
-    if !build()? || !CommandLine::cargo("build --package castline-server").run()? {
+    if !ready()? {
         return Ok(false);
     }
     let small_enough = CommandLine::new("node").arg(format!("{PACKAGE}/size.mjs")).arg("--check").run()?;
-    let good = CommandLine::new("npm").args(["--prefix", PACKAGE, "test", "--silent"]).run()?;
+    let good = CommandLine::new("npm")
+        .args(["--prefix", PACKAGE, "test", "--silent"])
+        .env("CASTLINE_BUNDLERS", "vite")
+        .run()?;
     Ok(bench::try_web()? && good && small_enough)
+}
+
+/// A file of tests at its full length.
+fn long(file: &str) -> Result<bool> {
+    let tests = CommandLine::new("node").args(["--test", "--test-reporter=spec"]);
+    Ok(ready()? && tests.arg(format!("{PACKAGE}/{file}")).env("CASTLINE_CYCLES", "10000").run()?)
 }
 
 /// `cargo xtask size`: what a player loads, against the budget, and what the module is made of.

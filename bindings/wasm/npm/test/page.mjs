@@ -11,15 +11,15 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/ja
 export const CSP = (server) =>
   `default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ${server} ${server.replace('http', 'ws')}`;
 
-/** `answer(path)` may give `{status, headers, body}` in place of a file. */
-export async function servePackage(answer = () => undefined) {
-  const http = createServer((request, response) => {
+/** Serves a folder. `answer(path)` may give `{status, headers, body}` in place of a file. */
+export async function serveFolder(root, answer = () => undefined) {
+  const http = createServer(async (request, response) => {
     const path = new URL(request.url, 'http://x').pathname;
-    const other = answer(path) ?? {};
+    const other = (await answer(path)) ?? {};
     let { status = 200, body } = other;
     const headers = { 'content-type': TYPES[extname(path)] ?? 'text/html', ...other.headers };
     try {
-      body ??= path === '/' ? '<!doctype html><title>Castline</title><script type="module" src="/test/entry.mjs"></script>' : readFileSync(new URL(`.${path}`, ROOT));
+      body ??= readFileSync(new URL(path === '/' ? './index.html' : `.${path}`, root));
     } catch {
       [status, body] = [404, 'not here'];
     }
@@ -27,6 +27,16 @@ export async function servePackage(answer = () => undefined) {
   });
   await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve));
   return { url: `http://127.0.0.1:${http.address().port}/`, stop: () => new Promise((resolve) => (http.close(resolve), http.closeAllConnections())) };
+}
+
+const PAGE = '<!doctype html><title>Castline</title><script type="module" src="/test/entry.mjs"></script>';
+
+/** The package and the tests' page. */
+export function servePackage(answer = () => undefined) {
+  return serveFolder(ROOT, async (path) => {
+    const other = await answer(path);
+    return path === '/' ? { body: PAGE, ...other } : other;
+  });
 }
 
 export function startChromium() {

@@ -25,7 +25,7 @@ export class Peer {
   }
 
   meet(ws) {
-    const socket = { ws, open: true, code: undefined, heard: this.now, types: [], sent: 0, received: 0 };
+    const socket = { ws, open: true, code: undefined, heard: this.now, types: [], offers: 0, sent: 0, received: 0 };
     socket.closed = new Promise((resolve) =>
       ws.on('close', (code) => {
         Object.assign(socket, { open: false, code });
@@ -43,11 +43,16 @@ export class Peer {
       if (type === 'authenticate') {
         const numbers = { heartbeatMs: HEARTBEAT_MS, deadAfterMs: DEAD_AFTER_MS, idleTimeoutMs: 300_000, maxMessageBytes: 16_384 };
         this.say(socket, 'system', 'connected', { connectionId: 'c', serverTime: Date.now(), ...numbers });
-        this.say(socket, 'system', 'authenticated', { userId: 'p', sessionId: 's', resumed: this.sockets.length > 1, flagsVersion: '' });
+        this.say(socket, 'system', 'authenticated', { userId: 'p', sessionId: 's', resumed: payload.resume !== undefined, flagsVersion: '' });
       } else if (type === 'ping') reply('pong', { serverTime: Date.now() });
       else if (type === 'events') {
         reply('accepted', this.take(payload));
-      } else if (type === 'ready_for_offer') reply('lease', { pending: 0 });
+      } else if (type === 'ready_for_offer') {
+        // The offers of a session that is carried on are numbered on.
+        const seq = ++socket.offers;
+        reply('lease', { pending: 1 });
+        this.say(socket, 'offers', 'new_offer', { offerId: `o${seq}`, expiresAt: Date.now() + 60_000, expiresIn: 60_000 }, { seq });
+      }
     });
   }
 
@@ -98,6 +103,12 @@ export class Peer {
         if (socket.open) socket.heard = this.now;
       }
     }
+  }
+
+  /** What it noted. */
+  forget() {
+    this.sockets = this.sockets.filter(({ open }) => open);
+    this.known.clear();
   }
 
   stop() {

@@ -1,17 +1,15 @@
-//! A server's process, seen from outside: its address, its CPU time, its memory.
+//! A server's process: started, ended, and its address. What the kernel says of it is read by `watched`.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::machine::field;
 use crate::servers::Kind;
+use crate::watched;
 
 /// One worker thread for every server that is compared: what work stealing costs is not the question, and the
 /// client needs the other core.
@@ -51,39 +49,19 @@ impl ServerProcess {
         Ok(ServerProcess { child, input, address, _data: data })
     }
 
-    /// CPU time of all its threads so far, nanoseconds. The kernel's own account, which is exact, not counted in
-    /// ticks.
+    /// CPU time of all its threads so far, nanoseconds.
     pub(crate) fn cpu_ns(&self) -> anyhow::Result<u64> {
-        let mut sum = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let path = task?.path().join("schedstat");
-            // A thread may end between the two steps.
-            let Ok(text) = fs::read_to_string(&path) else { continue };
-            let on_cpu = text.split(' ').next().and_then(|n| n.parse::<u64>().ok());
-            sum += on_cpu.with_context(|| format!("{} is not as expected: {text:?}", path.display()))?;
-        }
-        Ok(sum)
+        watched::cpu_ns(&self.child)
     }
 
-    /// Its proportional share of the memory in use, KiB. What the kernel keeps for its sockets is not in it.
+    /// Memory in use, KiB.
     pub(crate) fn memory_kib(&self) -> anyhow::Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        field(&text, "Pss:").context("the kernel does not tell a process's memory")
+        watched::memory_kib(&self.child)
     }
 
-    /// Waits until it has nothing to do: less than 1 % of a core over a tenth of a second.
+    /// Waits until it has nothing to do.
     pub(crate) fn wait_idle(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let before = self.cpu_ns()?;
-            std::thread::sleep(Duration::from_millis(100));
-            if self.cpu_ns()? - before < 1_000_000 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("the server is busy though nobody asks anything of it");
-            }
-        }
+        watched::wait_idle(&self.child)
     }
 }
 
@@ -100,12 +78,4 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// As many open files as the machine allows; the servers inherit it. Returns the number.
-pub(crate) fn raise_open_files() -> anyhow::Result<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
-    Ok(most.unwrap_or(u64::MAX))
 }

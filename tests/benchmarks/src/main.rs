@@ -12,6 +12,7 @@ mod measure;
 mod report;
 mod rounds;
 mod servers;
+mod watched;
 mod web;
 mod wire;
 
@@ -56,7 +57,7 @@ fn main() -> anyhow::Result<()> {
         Some(Other::Web(arguments)) => return web::run(arguments),
         None => {}
     }
-    let files = child::raise_open_files()?;
+    let files = watched::raise_open_files()?;
     ensure!(files >= 11_000 || cli.quick, "10,000 connections need 11,000 open files; the limit is {files}");
     let (machine, start) = (Machine::look(), Moment::now());
     let command = command_line();

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::machine::{Machine, Moment};
-use crate::process::{is_real_time, raise_open_files};
+use crate::process::is_real_time;
 use crate::profiles::{Server, Setup, burst, siege, steady, storm};
 use crate::report::{Part, Report, put_section};
 use crate::target::{Place, Target};
+use crate::watched;
 use anyhow::{Context, bail, ensure};
 use clap::{Parser, ValueEnum};
 
@@ -169,7 +170,7 @@ fn check(cli: &Cli) -> anyhow::Result<()> {
     within("every", cli.every, 1_000, 3_600_000)?;
     within("down", cli.down, 0, 60_000)?;
     // Each player's socket, and now and then a request beside it.
-    let (files, needed) = (raise_open_files()?, cli.players as u64 * 5 / 4 + 200);
+    let (files, needed) = (watched::raise_open_files()?, cli.players as u64 * 5 / 4 + 200);
     ensure!(files >= needed, "{} players need {needed} open files; the limit is {files}", cli.players);
     Ok(())
 }

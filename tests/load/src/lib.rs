@@ -14,12 +14,22 @@ mod crowd;
 mod machine;
 mod net;
 mod player;
-pub mod process;
+mod process;
 pub mod profiles;
 pub mod report;
 mod tables;
 mod tally;
 pub mod target;
+#[path = "../../benchmarks/src/watched.rs"]
+mod watched;
+
+/// As many open files as the machine allows; the server inherits it. Returns the number.
+///
+/// # Errors
+/// The system's.
+pub fn raise_open_files() -> anyhow::Result<u64> {
+    watched::raise_open_files()
+}
 
 /// The program `castline-load`: reads the command line and does what it says.
 ///

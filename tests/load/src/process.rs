@@ -5,14 +5,13 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::machine::field;
 use crate::target::{Place, Target};
+use crate::watched;
 
 /// The keys of a server that listens on loopback and lives for minutes.
 const JWT_SECRET: &str = "of a load test's server on loopback, nothing else";
@@ -91,31 +90,20 @@ impl ServerProcess {
         cpu(&self.child.id().to_string())
     }
 
-    /// Its proportional share of the memory in use, KiB. What the kernel keeps for its sockets is not in it.
+    /// Memory in use, KiB.
     ///
     /// # Errors
     /// It has ended.
     pub(crate) fn memory_kib(&self) -> anyhow::Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        field(&text, "Pss:").context("the kernel does not tell a process's memory")
+        watched::memory_kib(&self.child)
     }
 
-    /// Waits until it has nothing to do: less than 2 % of a core over half a second.
+    /// Waits until it has nothing to do.
     ///
     /// # Errors
     /// It is still busy after half a minute.
     pub(crate) fn wait_idle(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let before = self.cpu()?;
-            std::thread::sleep(Duration::from_millis(500));
-            if self.cpu()? <= before + Duration::from_millis(10) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("the server is busy though nobody asks anything of it");
-            }
-        }
+        watched::wait_idle(&self.child)
     }
 }
 
@@ -193,14 +181,4 @@ pub(crate) fn is_real_time() -> bool {
     let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
     // Field 41, the policy: 1 is SCHED_FIFO, 2 SCHED_RR.
     fields.get(41 - 3).is_some_and(|policy| matches!(*policy, "1" | "2"))
-}
-
-/// As many open files as the machine allows; the server inherits it. Returns the number.
-///
-/// # Errors
-/// The system's.
-pub fn raise_open_files() -> anyhow::Result<u64> {
-    let most = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
-    Ok(most.unwrap_or(u64::MAX))
 }

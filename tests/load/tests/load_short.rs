@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use castline_load::process::raise_open_files;
 use castline_load::profiles::{Server, Setup, steady, storm};
+use castline_load::raise_open_files;
 use castline_load::report::Round;
 
 fn setup(players: usize) -> Setup {

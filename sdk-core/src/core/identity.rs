@@ -7,7 +7,7 @@ use crate::analytics::Queue;
 use crate::event::Event;
 use crate::flags::fetch::CachedFlags;
 use crate::io::{LogLevel, Output, StoreKey};
-use crate::offers::ledger::{Gone, Held, Ledger};
+use crate::offers::ledger::{Held, Known, Ledger};
 use crate::protocol::json::{self, List, Members, Object, Value};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::{Code, is_player_id};
@@ -157,13 +157,13 @@ impl Core {
             if let Some([(_, id), (_, expires_at)]) = json::array(offer).as_deref()
                 && let (Some(id), Some(expires_at)) = (String::of(id), i64::of(expires_at))
             {
-                self.ledger.seen.push(Gone { offer_id: id, expires_at });
+                self.ledger.seen.push(Known { offer_id: id, expires_at });
             }
         }
         for (_, offer) in &record.list("held") {
-            if let Ok(offer) = Offered::read(offer) {
-                self.store.safe.push(offer.offer_id.clone());
-                self.ledger.held.push(Held { offer, surfaced_as: None, claimed: false });
+            if let Ok(read) = Offered::read(offer) {
+                self.store.safe.push(read.offer_id.clone());
+                self.ledger.hold(read.known(), offer, false);
             }
         }
         for (_, id) in &record.list("claimed") {
@@ -332,13 +332,13 @@ impl Core {
         self.store.player_dirty = false;
         let (mut held, mut claimed, mut seen, mut bets) =
             (List::new(), List::new(), List::new(), List::new());
-        for Held { offer, claimed: is_claimed, .. } in &self.ledger.held {
-            held.raw(&offer.write());
+        for Held { offer, text, claimed: is_claimed, .. } in &self.ledger.held {
+            held.raw(text);
             if *is_claimed {
                 claimed.text(&offer.offer_id);
             }
         }
-        for Gone { offer_id, expires_at } in &self.ledger.seen {
+        for Known { offer_id, expires_at } in &self.ledger.seen {
             seen.raw(&List::new().text(offer_id).number(*expires_at).end());
         }
         for key in &self.bets.unanswered {

@@ -132,7 +132,7 @@ impl Core {
             (Channel::System, "connected" | "authenticated" | "pong" | "ok") => {}
             (Channel::Offers, "new_offer") => {
                 return match self.read::<Offered>(envelope) {
-                    Some(offer) => self.on_offer(offer, false),
+                    Some(offer) => self.on_offer(offer.known(), &envelope.payload, false),
                     // It will never be readable; waiting for it would block all that follows.
                     None => Wait::Done,
                 };

@@ -295,12 +295,8 @@ impl Core {
         self.told = (state, cause, code);
         self.told_retry = retry_at;
         let retry_in = retry_at.map_or(0, |at| at.saturating_sub(self.clock.t()).max(1));
-        let (was, is, why) = (previous.as_str(), state.as_str(), cause.as_str());
-        let (code_digits, wait) = (number(code.into()), number(retry_in));
-        self.log(
-            LogLevel::Info,
-            &[was, " → ", is, " (", why, ", code ", &code_digits, ", retry in ", &wait, " ms)"],
-        );
+        let why = [previous.as_str(), " → ", state.as_str(), ": ", cause.as_str(), " ", &number(code.into())];
+        self.log(LogLevel::Info, &why);
         self.event(Event::StateChanged { state, previous, cause, code, retry_in });
     }
 }

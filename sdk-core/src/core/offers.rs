@@ -3,9 +3,9 @@
 use crate::event::{Dropped, Event, Outcome, State};
 use crate::io::{HttpFailure, HttpReply, LogLevel, SocketId};
 use crate::offers::gate::Break;
-use crate::offers::ledger::{Held, result_props};
-use crate::protocol::json::Object;
-use crate::protocol::messages::client::{Claimed, Offered, Read};
+use crate::offers::ledger::{Held, Known, result_props};
+use crate::protocol::json::{Json, Object};
+use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{Message, NotReady, ReadyForOffer};
 use crate::protocol::{is_name, json};
 use crate::session::delivery::Wait;
@@ -67,7 +67,7 @@ impl Core {
     }
 
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
-    pub(super) fn on_offer(&mut self, offer: Offered, claimed: bool) -> Wait {
+    pub(super) fn on_offer(&mut self, offer: Known, text: &str, claimed: bool) -> Wait {
         if !is_name(&offer.offer_id) {
             self.log(LogLevel::Warn, &["ignored an offer whose id is not 1 to 128 bytes"]);
             return Wait::Done;
@@ -80,7 +80,7 @@ impl Core {
             return Wait::Done;
         }
         let id = offer.offer_id.clone();
-        if let Some(dropped) = self.ledger.hold(offer, claimed) {
+        if let Some(dropped) = self.ledger.hold(offer, text, claimed) {
             self.log(LogLevel::Warn, &["32 offers wait for a break; ", &dropped, " made room"]);
             self.event(Event::Dropped { what: Dropped::Events, count: 1 });
         }
@@ -217,27 +217,29 @@ impl Core {
     }
 
     pub(super) fn on_claim(&mut self, number: u64, reply: Result<HttpReply<'_>, HttpFailure>) {
-        let answer = match reply {
-            Ok(reply) if reply.status == 200 => {
-                json::whole_bytes(reply.body).and_then(|text| Claimed::read(text).ok())
-            }
+        let offers: Option<Json> = match reply {
+            Ok(reply) if reply.status == 200 => json::member(reply.body, "offers"),
             _ => None,
         };
-        let Some(answer) = answer else {
+        let Some(offers) = offers.as_ref().and_then(|Json(offers)| json::array(offers)) else {
             // The break stays open: the socket may yet come back.
             return self.log(LogLevel::Info, &["the claim over HTTP failed"]);
         };
-        if answer.offers.is_empty() {
+        if offers.is_empty() {
             self.no_offer_for(number);
         }
-        for offer in answer.offers {
+        for (_, text) in &offers {
+            let Ok(offer) = Offered::read(text) else {
+                self.log(LogLevel::Info, &["the claim over HTTP brought what is no offer"]);
+                continue;
+            };
             if offer.expires_in > 0 && !self.clock.is_trusted() {
                 // Where no socket has spoken yet, this is the server's first word on the time.
                 let server_time = offer.expires_at.saturating_sub(offer.expires_in.saturating_mul(1_000));
                 self.clock.rough_sample(server_time);
             }
             if !self.ledger.knows(&offer.offer_id) {
-                self.on_offer(offer, true);
+                self.on_offer(offer.known(), text, true);
             } else if !self.ledger.claim(&offer.offer_id) {
                 // The game has had it: the server is to know, and not to give it back.
                 self.track_result(&offer.offer_id, "received");

@@ -5,7 +5,7 @@
 use crate::event::{Offer, Outcome};
 use crate::protocol::json::Object;
 use crate::protocol::limits::MAX_SEEN_OFFERS;
-use crate::protocol::messages::client::Offered;
+use crate::protocol::messages::client::{Offered, Read};
 
 /// Held offers kept at once; beyond it the one that expires first makes room.
 const MAX_HELD: usize = 32;
@@ -13,20 +13,28 @@ const MAX_HELD: usize = 32;
 const MAX_OUTCOMES: usize = 256;
 
 /// An offer that waits for a break.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) offer: Offered,
+    pub(crate) offer: Known,
+    /// All of it, as it came.
+    pub(crate) text: String,
     /// It is handed to the game, which has not taken it yet: this event.
     pub(crate) surfaced_as: Option<u64>,
     /// It came by a claim, so its reception is reported as an event.
     pub(crate) claimed: bool,
 }
 
-/// An offer that left: what is left of it here.
+/// What has to be known of every offer.
 #[derive(Debug)]
-pub(crate) struct Gone {
+pub(crate) struct Known {
     pub(crate) offer_id: String,
     pub(crate) expires_at: i64,
+}
+
+impl Offered {
+    pub(crate) fn known(self) -> Known {
+        Known { offer_id: self.offer_id, expires_at: self.expires_at }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -34,9 +42,9 @@ pub(crate) struct Ledger {
     /// Not taken by the game yet, oldest first. On disk.
     pub(crate) held: Vec<Held>,
     /// Taken by the game. On disk until they expire.
-    pub(crate) seen: Vec<Gone>,
+    pub(crate) seen: Vec<Known>,
     /// On the screen, for all the SDK knows.
-    pub(crate) showing: Vec<Gone>,
+    pub(crate) showing: Vec<Known>,
     outcomes: Vec<(String, Outcome)>,
 }
 
@@ -56,7 +64,7 @@ impl Ledger {
     }
 
     /// Takes an offer in. Returns the id of one that had to make room.
-    pub(crate) fn hold(&mut self, offer: Offered, claimed: bool) -> Option<String> {
+    pub(crate) fn hold(&mut self, offer: Known, text: &str, claimed: bool) -> Option<String> {
         let mut dropped = None;
         if self.held.len() >= MAX_HELD {
             let waiting = self.held.iter().enumerate().filter(|(_, h)| h.surfaced_as.is_none());
@@ -64,7 +72,7 @@ impl Ledger {
                 dropped = Some(self.held.remove(at).offer.offer_id);
             }
         }
-        self.held.push(Held { offer, surfaced_as: None, claimed });
+        self.held.push(Held { offer, text: text.to_owned(), surfaced_as: None, claimed });
         dropped
     }
 
@@ -81,18 +89,19 @@ impl Ledger {
     /// It surfaces as this event.
     pub(crate) fn surface(&mut self, offer_id: &str, placement: &str, event: u64) -> Option<Offer> {
         let held = self.held_mut(offer_id).filter(|h| h.surfaced_as.is_none())?;
+        // It could be read when it came.
+        let offer = Offered::read(&held.text).ok()?;
         held.surfaced_as = Some(event);
-        let Offered { campaign_id, title, discount, expires_at, image_url, data, .. } = held.offer.clone();
-        self.showing.push(Gone { offer_id: offer_id.to_owned(), expires_at });
+        self.showing.push(Known { offer_id: offer_id.to_owned(), expires_at: offer.expires_at });
         Some(Offer {
-            offer_id: offer_id.to_owned(),
-            campaign_id,
-            title,
-            discount,
-            image_url,
+            offer_id: offer.offer_id,
+            campaign_id: offer.campaign_id,
+            title: offer.title,
+            discount: offer.discount,
+            image_url: offer.image_url,
             placement: placement.to_owned(),
-            expires_at,
-            data: data.unwrap_or_default().0,
+            expires_at: offer.expires_at,
+            data: offer.data.unwrap_or_default().0,
         })
     }
 
@@ -122,7 +131,7 @@ impl Ledger {
             let first = self.seen.iter().enumerate().min_by_key(|(_, s)| s.expires_at).map(|(at, _)| at);
             first.map(|at| self.seen.remove(at));
         }
-        self.seen.push(Gone { offer_id, expires_at });
+        self.seen.push(Known { offer_id, expires_at });
     }
 
     /// Lets go of held offers that expired before they surfaced. True when there were any.
@@ -181,16 +190,18 @@ pub(crate) fn result_props(offer_id: &str, outcome: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::client::Read;
 
-    fn offer(id: &str, expires_at: i64) -> Offered {
-        Offered::read(&format!(r#"{{"offerId":"{id}","expiresAt":{expires_at}}}"#)).unwrap()
+    impl Ledger {
+        fn take_in(&mut self, id: &str, expires_at: i64) -> Option<String> {
+            let text = format!(r#"{{"offerId":"{id}","expiresAt":{expires_at}}}"#);
+            self.hold(Known { offer_id: id.to_owned(), expires_at }, &text, false)
+        }
     }
 
     #[test]
     fn an_offer_is_known_from_its_arrival_to_its_expiry() {
         let mut ledger = Ledger::default();
-        ledger.hold(offer("a", 1_000), false);
+        ledger.take_in("a", 1_000);
         assert!(ledger.knows("a"));
         assert!(ledger.surface("a", "shop", 5).is_some());
         assert!(ledger.surface("a", "shop", 6).is_none(), "never twice");
@@ -205,8 +216,8 @@ mod tests {
     #[test]
     fn what_expires_is_told_only_if_it_was_on_the_screen() {
         let mut ledger = Ledger::default();
-        ledger.hold(offer("a", 100), false);
-        ledger.hold(offer("b", 200), false);
+        ledger.take_in("a", 100);
+        ledger.take_in("b", 200);
         ledger.surface("b", "shop", 1);
         assert_eq!(ledger.next_expiry(), Some(100));
         assert!(ledger.expire_held(200) && !ledger.expire_held(200));
@@ -218,7 +229,7 @@ mod tests {
     #[test]
     fn an_answered_offer_does_not_expire_on_the_screen() {
         let mut ledger = Ledger::default();
-        ledger.hold(offer("a", 100), false);
+        ledger.take_in("a", 100);
         ledger.surface("a", "shop", 1);
         assert!(ledger.outcome("a", Outcome::Shown));
         assert!(!ledger.outcome("a", Outcome::Shown), "the same pair once");
@@ -229,8 +240,7 @@ mod tests {
     #[test]
     fn bounds() {
         let mut ledger = Ledger::default();
-        let dropped: Vec<String> =
-            (0..40).filter_map(|n| ledger.hold(offer(&n.to_string(), n), false)).collect();
+        let dropped: Vec<String> = (0..40).filter_map(|n| ledger.take_in(&n.to_string(), n)).collect();
         assert_eq!((ledger.held.len(), dropped.len(), dropped[0].as_str()), (32, 8, "0"));
         for n in 0..300 {
             ledger.remember(format!("s{n}"), n);

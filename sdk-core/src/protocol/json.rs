@@ -455,27 +455,6 @@ pub(crate) fn push_number(out: &mut String, number: i64) {
     }
 }
 
-/// A number with a fraction, to 15 digits: enough for what people write.
-fn push_float(out: &mut String, number: f64) {
-    const MAX: f64 = 9_007_199_254_740_992.0;
-    let (mut mantissa, mut exponent) = (number, 0_i64);
-    while mantissa.abs() >= MAX && exponent < 400 {
-        mantissa /= 10.0;
-        exponent += 1;
-    }
-    let mut scale = 1.0;
-    while (number * scale).fract() != 0.0 && (number * scale * 10.0).abs() < MAX / 9.0 && exponent > -22 {
-        scale *= 10.0;
-        exponent -= 1;
-        mantissa = number * scale;
-    }
-    push_number(out, mantissa.round() as i64);
-    if exponent != 0 && mantissa != 0.0 {
-        out.push('e');
-        push_number(out, exponent);
-    }
-}
-
 /// An object in the making.
 pub(crate) struct Object(String);
 
@@ -501,11 +480,6 @@ impl Object {
     /// Numbers of the wire are below 2⁵³.
     pub(crate) fn number(&mut self, name: &str, value: i64) -> &mut Object {
         push_number(self.name(name), value);
-        self
-    }
-
-    pub(crate) fn float(&mut self, name: &str, value: f64) -> &mut Object {
-        push_float(self.name(name), value);
         self
     }
 
@@ -698,18 +672,6 @@ mod tests {
             let mut out = String::new();
             push_number(&mut out, number);
             assert_eq!(out, number.to_string());
-        }
-    }
-
-    #[test]
-    fn what_people_write_as_a_fraction_comes_back() {
-        let mut rng = Rng::new(3);
-        let decimals =
-            (0..20_000).map(|_| rng.below(1_000_000_000_000) as f64 / 10_f64.powi(rng.below(9) as i32));
-        for number in [0.0, 60.0, 12.5, 33.33, 0.1, -2.75, 1e19, 1e-7].into_iter().chain(decimals) {
-            let mut out = String::new();
-            push_float(&mut out, number);
-            assert_eq!(float(&out), Some(number), "{out}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     AuthFailed, Authenticated, BetAcknowledged, BetSettled, Connected, ErrorReply, FlagsChanged, GameJoined,
     Lease, PlayerMoved, Pong, Reconnect, RoomState,
 };
-use crate::protocol::json::{Json, Members, Object, Value, Wrong};
+use crate::protocol::json::{Json, Members, Value, Wrong};
 use crate::protocol::limits;
 
 /// A type that a client reads.
@@ -32,31 +32,6 @@ pub(crate) struct Offered {
     pub(crate) expires_at: i64,
     pub(crate) image_url: String,
     pub(crate) data: Option<Json>,
-}
-
-impl Offered {
-    /// For the disk.
-    pub(crate) fn write(&self) -> String {
-        let mut object = Object::new();
-        object
-            .text("offerId", &self.offer_id)
-            .text("campaignId", &self.campaign_id)
-            .text("title", &self.title)
-            .float("discount", self.discount)
-            .number("expiresIn", self.expires_in)
-            .number("expiresAt", self.expires_at)
-            .text("imageUrl", &self.image_url);
-        if let Some(Json(data)) = &self.data {
-            object.raw("data", data);
-        }
-        object.end()
-    }
-}
-
-/// [`ClaimAnswer`](super::ClaimAnswer).
-#[derive(Debug)]
-pub(crate) struct Claimed {
-    pub(crate) offers: Vec<Offered>,
 }
 
 /// [`GameEvent`](super::GameEvent) from the server, its data as text.
@@ -134,9 +109,6 @@ read! {
         image_url "imageUrl" or(String::new()),
         data "data" maybe,
     }
-    Claimed {
-        offers "offers" need,
-    }
     GameJoined {
         game_id "gameId" need,
         players "players" need,
@@ -181,15 +153,9 @@ impl Value<'_> for RoomState {
     }
 }
 
-impl Value<'_> for Offered {
-    fn of(raw: &str) -> Option<Self> {
-        Offered::read(raw).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{ClaimAnswer, GameEvent, NewOffer};
+    use super::super::{GameEvent, NewOffer};
     use super::*;
     use crate::rng::Rng;
 
@@ -318,7 +284,6 @@ mod tests {
         FlagsChanged FlagsChanged ["version" "spreadMs"];
         Lease Lease ["pending"];
         Offered NewOffer ["offerId" "campaignId" "title" "discount" "expiresIn" "expiresAt" "imageUrl" "data"];
-        Claimed ClaimAnswer ["offers"];
         GameJoined GameJoined ["gameId" "players" "n" "balance" "serverSeedHash"];
         Relayed GameEvent ["gameId" "event" "data" "n" "from"];
         PlayerMoved PlayerMoved ["gameId" "userId" "playerCount"];
@@ -326,14 +291,5 @@ mod tests {
         BetSettled BetSettled [
             "idempotencyKey" "outcome" "payout" "balance" "roll" "sides" "serverSeed" "serverSeedHash" "clientSeed"
         ];
-    }
-
-    #[test]
-    fn what_an_offer_is_saved_as_is_read_by_both() {
-        let text = r#"{"offerId":"o\"1","campaignId":"c","title":"é🐟","discount":12.5,"expiresIn":60,"expiresAt":99,"imageUrl":"","data":{"a":[1]}}"#;
-        let offered = Offered::read(text).unwrap();
-        assert_eq!(Offered::read(&offered.write()).unwrap(), offered);
-        let theirs: NewOffer = serde_json::from_str(&offered.write()).unwrap();
-        assert_eq!((theirs.discount, theirs.data.unwrap().get()), (12.5, "{\"a\":[1]}"));
     }
 }

@@ -120,7 +120,7 @@ fn flag(name: &str, raw: &str) -> Option<Body> {
     let raw = raw?;
     let value = value(raw)?;
     Some(Body {
-        variant: variant.into_boxed_str(),
+        variant,
         // OpenFeature may learn words that this version doesn't know: the value is good all the same.
         reason: Reason::parse(&reason).unwrap_or(Reason::Unknown),
         value,
@@ -133,7 +133,7 @@ fn flag(name: &str, raw: &str) -> Option<Body> {
 fn value(raw: &str) -> Option<Value> {
     match raw.as_bytes().first()? {
         b't' | b'f' => Some(Value::Bool(raw == "true")),
-        b'"' => json::string(raw).map(|text| Value::String(text.into())),
+        b'"' => json::string(raw).map(|text| Value::String(text.into_owned())),
         b'-' | b'0'..=b'9' => json::float(raw).map(Value::Number),
         _ => Some(Value::Other),
     }

@@ -32,11 +32,11 @@ pub struct Flags {
 
 /// What two snapshots of the same answer share, whatever their source: the values and the marks of what was read.
 struct Table {
-    version: Box<str>,
+    version: String,
     /// Open addressing with linear probing; an index into `entries`, or [`EMPTY`]. A power of two, at most half full.
-    slots: Box<[u16]>,
+    slots: Vec<u16>,
     /// In byte order of the names.
-    entries: Box<[Entry]>,
+    entries: Vec<Entry>,
     /// A value getter was called, whether or not it found its flag.
     any_read: AtomicBool,
     /// Some entry may be [`READ`].
@@ -49,7 +49,7 @@ const EMPTY: u16 = u16::MAX;
 /// One flag, decoded.
 pub(super) struct Entry {
     hash: u64,
-    name: Box<str>,
+    name: String,
     /// `None`: malformed.
     body: Option<Body>,
     mark: AtomicU8,
@@ -57,11 +57,11 @@ pub(super) struct Entry {
 
 /// A well-formed flag.
 pub(super) struct Body {
-    pub(super) variant: Box<str>,
+    pub(super) variant: String,
     pub(super) reason: Reason,
     pub(super) value: Value,
     /// The value's JSON text, as it came.
-    pub(super) raw: Box<str>,
+    pub(super) raw: String,
 }
 
 /// A value in the type that its getter returns.
@@ -69,7 +69,7 @@ pub(super) enum Value {
     Bool(bool),
     /// As the nearest double, which is what every face's JSON reader makes of a number.
     Number(f64),
-    String(Box<str>),
+    String(String),
     /// `null`, an object or an array: for `json` alone.
     Other,
 }
@@ -119,7 +119,7 @@ impl Flags {
     /// `entries` in byte order of the names, each name once, at most 65,534.
     pub(super) fn from_entries(version: &str, entries: Vec<Entry>, source: Source) -> Flags {
         let size = (entries.len() * 2).next_power_of_two();
-        let mut slots = vec![EMPTY; size].into_boxed_slice();
+        let mut slots = vec![EMPTY; size];
         for (index, entry) in (0..EMPTY).zip(&entries) {
             let mut at = entry.hash as usize & (size - 1);
             while slots[at] != EMPTY {
@@ -130,7 +130,7 @@ impl Flags {
         let table = Table {
             version: version.into(),
             slots,
-            entries: entries.into_boxed_slice(),
+            entries,
             any_read: AtomicBool::new(false),
             unreported: AtomicBool::new(false),
             applied: AtomicBool::new(false),
@@ -235,7 +235,7 @@ impl Flags {
         let mut variants = Vec::new();
         for entry in &self.table.entries {
             if let Some(variant) = entry.variant() {
-                variants.push((entry.name.as_ref().to_owned(), variant.to_owned()));
+                variants.push((entry.name.clone(), variant.to_owned()));
             }
         }
         variants
@@ -263,7 +263,7 @@ impl Flags {
             if let Some(variant) = entry.variant()
                 && entry.mark.compare_exchange(READ, REPORTED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
             {
-                taken.push((entry.name.as_ref().to_owned(), variant.to_owned()));
+                taken.push((entry.name.clone(), variant.to_owned()));
             }
         }
         taken

@@ -114,7 +114,9 @@ impl Ledger {
 
     /// It is off the screen.
     fn hide(&mut self, offer_id: &str) {
-        self.showing.retain(|s| s.offer_id != offer_id);
+        if let Some(at) = self.showing.iter().position(|s| s.offer_id == offer_id) {
+            self.showing.remove(at);
+        }
     }
 
     /// The game has taken every event up to this count. Returns the next offer that it took with them.
@@ -136,9 +138,13 @@ impl Ledger {
 
     /// Lets go of held offers that expired before they surfaced. True when there were any.
     pub(crate) fn expire_held(&mut self, server_now: i64) -> bool {
-        let before = self.held.len();
-        self.held.retain(|h| h.surfaced_as.is_some() || h.offer.expires_at > server_now);
-        before != self.held.len()
+        let dead = |h: &Held| h.surfaced_as.is_none() && h.offer.expires_at <= server_now;
+        let mut any = false;
+        while let Some(at) = self.held.iter().position(dead) {
+            self.held.remove(at);
+            any = true;
+        }
+        any
     }
 
     /// The next offer to take off the screen, for it has expired there.
@@ -149,16 +155,26 @@ impl Ledger {
 
     /// Forgets ids whose offers can't come again. True when there were any.
     pub(crate) fn forget_old(&mut self, server_now: i64) -> bool {
-        let before = self.seen.len();
-        self.seen.retain(|s| s.expires_at > server_now);
-        before != self.seen.len()
+        let mut any = false;
+        while let Some(at) = self.seen.iter().position(|s| s.expires_at <= server_now) {
+            self.seen.remove(at);
+            any = true;
+        }
+        any
     }
 
     /// The next expiry, in server time.
     pub(crate) fn next_expiry(&self) -> Option<i64> {
-        let waiting = self.held.iter().filter(|h| h.surfaced_as.is_none()).map(|h| h.offer.expires_at).min();
-        let showing = self.showing.iter().map(|s| s.expires_at).min();
-        waiting.into_iter().chain(showing).min()
+        let mut next = i64::MAX;
+        for held in &self.held {
+            if held.surfaced_as.is_none() {
+                next = next.min(held.offer.expires_at);
+            }
+        }
+        for showing in &self.showing {
+            next = next.min(showing.expires_at);
+        }
+        (next < i64::MAX).then_some(next)
     }
 
     /// What became of an offer. False when this pair was told before.

@@ -108,9 +108,7 @@ impl EnvelopeError {
                 let (bytes, limit) = (number(*bytes as u64), number(MAX_MESSAGE_BYTES as u64));
                 join(&["message is ", &bytes, " bytes; the limit is ", &limit])
             }
-            EnvelopeError::TooDeep => {
-                join(&["message is nested deeper than ", &number(MAX_JSON_DEPTH as u64), " levels"])
-            }
+            EnvelopeError::TooDeep => "message is nested deeper than 32 levels".to_owned(),
             EnvelopeError::Invalid(what) => join(&["not a message: ", what]),
         }
     }

@@ -29,11 +29,13 @@ export class Shoal {
     for (let n = 0; n < COUNT; n += 1) this.spawn(0.4 + 0.6 * random());
   }
 
-  spawn(seen = 0): void {
+  spawn(seen = 0, known?: Species): void {
     const random = seeded(this.random() * 2 ** 32);
+    const place = anywhere(random);
+    const species = pick(random);
     this.fish.push({
-      ...anywhere(random),
-      species: pick(random),
+      ...place,
+      species: known ?? species,
       heading: random() * TAU,
       speed: 0.07,
       phase: random() * TAU,
@@ -44,11 +46,11 @@ export class Shoal {
     });
   }
 
-  /** It is out of the water, or far away. */
-  remove(fish: Fish): void {
+  /** It is out of the water: another one takes its place. One that got away comes back. */
+  remove(fish: Fish, away = false): void {
     const at = this.fish.indexOf(fish);
     if (at >= 0) this.fish.splice(at, 1);
-    this.spawn();
+    this.spawn(0, away ? fish.species : undefined);
   }
 
   /** The next one to come to the float; one that it fell upon flees. */
@@ -86,7 +88,7 @@ export class Shoal {
       fish.phase += dt * (4 + fish.speed * 40);
       fish.seen = clamp(fish.seen + (fish.mood === 'flees' ? -dt * 1.4 : dt * 0.5), 0, 1);
       if (fish.mood === 'roams' && far < 0.12) fish.goal = anywhere(fish.random);
-      if (fish.mood === 'flees' && (fish.seen <= 0 || far < 0.1)) this.remove(fish);
+      if (fish.mood === 'flees' && (fish.seen <= 0 || far < 0.1)) this.remove(fish, true);
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Text } from './crossing.js';
 import { Driver, type Game } from './driver.js';
-import { CastlineError, invalid, json, optionalText, text } from './error.js';
+import { CastlineError, fields, invalid, json, number, optionalText, text } from './error.js';
 import type { Reply, Told } from './events.js';
 import { FlagReader } from './flags.js';
 import { watch } from './lifecycle.js';
@@ -125,13 +125,13 @@ export class CastlineClient implements Client, Game {
     channel: Channel,
     type: string,
     payload: object,
-    options: RequestOptions = {},
+    options?: RequestOptions,
   ): Promise<T> {
     const body = json(payload, 'payload');
-    const key = optionalText(options.idempotencyKey, 'idempotencyKey');
-    const { timeoutMs = 10_000 } = options;
+    const { timeoutMs = 10_000, idempotencyKey } = fields(options);
+    const key = optionalText(idempotencyKey, 'idempotencyKey');
     const texts = [text(channel, 'channel'), text(type, 'type'), body, key];
-    const reply = await this.#ask(Call.request, texts, timeoutMs);
+    const reply = await this.#ask(Call.request, texts, number(timeoutMs, 'timeoutMs'));
     return reply.payload as T;
   }
 
@@ -224,13 +224,14 @@ export class CastlineClient implements Client, Game {
 
   #makeOffers(): Offers {
     return {
-      ready: async (placement: string, options: BreakOptions = {}) => {
-        const context = options.context && json(options.context, 'context');
-        const { leaseMs = 10_000 } = options;
+      ready: async (placement: string, options?: BreakOptions) => {
+        const { context, leaseMs = 10_000 } = fields(options);
+        const seen = context && json(context, 'context');
         text(placement, 'placement');
+        number(leaseMs, 'leaseMs');
         if (this.#condition !== 'alive') return null;
         return new Promise((resolve) => {
-          this.#driver.command(Call.ready, [placement, context], leaseMs);
+          this.#driver.command(Call.ready, [placement, seen], leaseMs);
           if (this.#condition === 'alive') this.#breaks.push(resolve);
           else resolve(null);
         });
@@ -262,11 +263,11 @@ export class CastlineClient implements Client, Game {
   }
 
   async #place(bet: Bet): Promise<{ idempotencyKey: string }> {
-    if (typeof bet?.amount !== 'number') throw invalid('amount must be a number');
+    const amount = number(bet?.amount, 'amount');
     const selection = json(bet.selection, 'selection');
     const seed = optionalText(bet.clientSeed, 'clientSeed');
     const key = optionalText(bet.idempotencyKey, 'idempotencyKey');
-    const reply = await this.#ask(Call.bet, [text(bet.gameId, 'gameId'), selection, seed, key], bet.amount);
+    const reply = await this.#ask(Call.bet, [text(bet.gameId, 'gameId'), selection, seed, key], amount);
     return { idempotencyKey: reply.idempotencyKey };
   }
 

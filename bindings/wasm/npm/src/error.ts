@@ -24,6 +24,18 @@ export function text(value: unknown, name: string): string {
   return value;
 }
 
+export function number(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw invalid(`${name} must be a number`);
+  return value;
+}
+
+/** A call's last argument, which may be left out but not be anything. */
+export function fields<T extends object>(options: T | undefined): Partial<T> {
+  if (options === undefined) return {};
+  if (typeof options !== 'object' || options === null) throw invalid('options must be an object');
+  return options;
+}
+
 export function optionalText(value: unknown, name: string): string | undefined {
   return value === undefined ? undefined : text(value, name);
 }

@@ -113,6 +113,24 @@ test('bad arguments are refused, whatever they are', async (t) => {
   await assert.rejects(game.bets.place({ gameId: 'dice', amount: 1.5, selection: 1 }), /amount must be/);
   await assert.rejects(game.bets.place({ gameId: 'dice', amount: NaN, selection: 1 }), /amount must be/);
   await assert.rejects(game.bets.place(null), /amount must be/);
+  for (const amount of [0, -1, 2 ** 53, '5', 5n]) await assert.rejects(game.bets.place({ gameId: 'dice', amount, selection: 1 }), /amount must be/);
+  for (const selection of [1n, undefined, cycle]) await assert.rejects(game.bets.place({ gameId: 'dice', amount: 1, selection }), /selection must be/);
+  await assert.rejects(game.bets.place({ gameId: 'dice', amount: 1, selection: huge }), { code: 'TOO_LARGE' });
+  for (const context of [cycle, { a: NaN }, { a: 1n }]) await assert.rejects(game.offers.ready('x', { context }), /context must be/);
+  await assert.rejects(game.offers.ready('x', { context: huge }), { code: 'TOO_LARGE' });
+  for (const none of [null, 3_000, 'x']) {
+    await assert.rejects(game.offers.ready('x', none), /options must be an object/);
+    await assert.rejects(game.request('game', 'x', {}, none), /options must be an object/);
+  }
+  await assert.rejects(game.offers.ready('x', { leaseMs: '5000' }), /leaseMs must be a number/);
+  await assert.rejects(game.request('game', 'x', {}, { timeoutMs: '5000' }), /timeoutMs must be a number/);
+  const deep = JSON.parse('{"a":'.repeat(40) + '1' + '}'.repeat(40));
+  await assert.rejects(game.request('game', 'x', deep), /at most 32 levels/);
+  assert.throws(() => game.track('x', deep), /at most 32 levels/);
+  assert.throws(() => game.flags.setAttributes({ a: NaN }), /attributes must be/);
+  assert.throws(() => game.flags.setAttributes(huge), { code: 'TOO_LARGE' });
+  assert.throws(() => game.rooms.send('dice', 'wave', cycle), /data must be/);
+  assert.throws(() => game.rooms.send('dice', 'wave', huge), { code: 'TOO_LARGE' });
   // Getters give the default for anything.
   assert.equal(game.flags.string(undefined, 'd'), 'd');
   assert.equal(game.flags.int({}, 3), 3);

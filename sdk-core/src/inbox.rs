@@ -97,10 +97,8 @@ impl Inbox {
                     }
                 }
             }
-            Event::TokenNeeded => {
-                if self.queue.iter().any(|slot| matches!(slot.event, Event::TokenNeeded)) {
-                    return None;
-                }
+            Event::TokenNeeded if self.queue.iter().any(|slot| matches!(slot.event, Event::TokenNeeded)) => {
+                return None;
             }
             Event::SessionLost => {
                 // One is enough, unless something of a session in between waits behind it, which the next one may repeat.

@@ -20,7 +20,8 @@ export class Peer {
     this.sockets = [];
     /** Analytics events by their ids, by socket or HTTP: said twice they count once. */
     this.known = new Map();
-    this.http = createServer((request, response) => void this.answer(request, response));
+    // A request that a page gave up half way is nobody's mistake.
+    this.http = createServer((request, response) => this.answer(request, response).catch(() => response.destroy()));
     new WebSocketServer({ server: this.http }).on('connection', (ws) => this.meet(ws));
   }
 

@@ -21,7 +21,6 @@ async function start(source?: WasmSource | Promise<WasmSource>): Promise<void> {
   const from = (await source) ?? new URL('./castline_bg.wasm', import.meta.url);
   const instance = await instantiate(from, imports);
   glue.__wbg_set_wasm(instance.exports);
-  (instance.exports as { __wbindgen_start?: () => void }).__wbindgen_start?.();
   attach(glue, instance.exports);
 }
 

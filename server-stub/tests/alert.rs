@@ -1,7 +1,7 @@
 //! The alert on the reconnect rate, from sockets that break to the webhook that is told.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 

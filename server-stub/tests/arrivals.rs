@@ -1,7 +1,7 @@
 //! Who comes in, from where: origins of pages, addresses behind proxies.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::net::SocketAddr;
 

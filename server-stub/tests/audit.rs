@@ -1,7 +1,7 @@
 //! The audit table: each change by its author, with what was and what is; bounded, paged, never a secret.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use support::operator::Operator;

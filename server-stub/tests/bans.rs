@@ -1,7 +1,7 @@
 //! Bans, on real sockets and over HTTP: at once, until they lapse or are lifted, and over a restart.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

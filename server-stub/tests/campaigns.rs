@@ -1,7 +1,7 @@
 //! Campaigns: what makes them due, how often, for whom; segments, experiments, dry runs, funnels.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{FlagDefinition, OfferDefinition, Rate, RunningServer};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `kill -9` of the real binary, and an abrupt end of the library's server: what was acknowledged is there afterwards.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{OfferDefinition, Server};
 use serde_json::json;

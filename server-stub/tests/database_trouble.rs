@@ -2,7 +2,7 @@
 //! acknowledged that is not stored, and the server recovers without a restart.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! The files under `deploy/`: what they name is what the server has.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 use std::process::Command;

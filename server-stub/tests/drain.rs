@@ -1,7 +1,7 @@
 //! An orderly end: `/readyz` first, then every client its own time to come back, then 4010.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::Server;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Analytics events: each once, each checked, over the socket and over HTTP.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::FlagDefinition;
 use serde_json::{Value, json};

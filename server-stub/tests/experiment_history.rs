@@ -1,7 +1,7 @@
 //! An experiment over time: a point a day, made up for after the server was down, and gone when the experiment starts anew.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! Experiments as an operator runs them: declared, reported from what players' games sent, ended by one call.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! Segments in flag rules: who belongs is decided from memory, what players do shows at once, and no segment goes that a flag asks for.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

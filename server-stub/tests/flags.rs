@@ -1,7 +1,7 @@
 //! `GET /flags`: the answer, its ETag, who sees what, and what an operator's change does.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 

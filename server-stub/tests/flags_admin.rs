@@ -1,7 +1,7 @@
 //! `/admin/flags`: what operators read, change, look back on and roll back; and that nothing they send gets a 5xx.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{Rate, RunningServer};
 use serde_json::{Value, json};

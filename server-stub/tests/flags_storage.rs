@@ -2,7 +2,7 @@
 //! together, and a database that fails, like a body that is nonsense, fails its own request alone.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{FlagDefinition, Rate, RunningServer};
 use rand::rngs::StdRng;

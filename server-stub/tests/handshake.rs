@@ -1,7 +1,7 @@
 //! From the upgrade to `authenticated`, and every way in which that fails.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use support::{Client, get, start, start_with};

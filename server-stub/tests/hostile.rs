@@ -3,7 +3,7 @@
 //! wrong, never a 5xx, never with a secret in it; and the server lives.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::net::SocketAddr;
 

@@ -1,7 +1,7 @@
 //! What the rest of the HTTP surface says: health, CORS, tokens, problems.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{Secret, Server, Settings};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! The keys of players' tokens are replaced while the server runs and sockets are open.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{RunningServer, Secret, Server, Settings};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

@@ -1,7 +1,7 @@
 //! The log: who asked is found by an id, and no secret is in it, however much is logged.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;

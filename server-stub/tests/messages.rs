@@ -1,7 +1,7 @@
 //! Messages that are no good: each gets its answer, and the socket stays open where the protocol says so.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use futures_util::SinkExt;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! What `/metrics` says, and to whom.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{OfferDefinition, Secret};
 use serde_json::json;

@@ -2,7 +2,7 @@
 //! never lost.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::collections::HashMap;
 

@@ -2,7 +2,7 @@
 //! What OpenFeature's own providers make of it is in `ofrep_providers.rs`.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::net::SocketAddr;
 

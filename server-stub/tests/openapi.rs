@@ -1,7 +1,7 @@
 //! The OpenAPI documents against the running server: the same methods at each path, and the same members in each body.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 

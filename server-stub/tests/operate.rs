@@ -1,7 +1,7 @@
 //! The operators' sub-commands of the binary, against the binary as a server: what they print, what they change, how they end.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::io::Write as _;
 use std::net::TcpListener;

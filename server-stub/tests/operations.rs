@@ -1,7 +1,7 @@
 //! What an operator does with the real binary: backup, restore, the doctor, an orderly end.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;

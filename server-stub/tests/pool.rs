@@ -1,7 +1,7 @@
 //! What `/admin/pool` says of the sockets, now and as they were.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{RunningServer, Server};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Durable messages: acknowledged, replayed, renumbered, fenced.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::OfferDefinition;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! What the game's backend says: keys with scopes, pushed offers, traits, revenue of record, bans; each once, and none without its key.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{Rate, RunningServer, Server};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Offers that fall due while breaks open and close and sockets come and go: numbers without holes, nothing lost, nothing twice.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! `POST /auth/telegram`: from Telegram's word to a player's socket, and every word that is not believed.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

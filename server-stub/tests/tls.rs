@@ -1,7 +1,7 @@
 //! `wss` and `https` with a certificate of a local authority, and its replacement while the server runs.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! Workers: who is seated where, who makes room, who is ended though its task hangs.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use castline_server::{RunningServer, Settings};
 use serde_json::{Value, json};

@@ -41,7 +41,7 @@ thread_local! {
     static ENGINES: RefCell<Vec<Box<Engine>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls one client, for one of the numbers of [`call`]. Texts are in the room. A client that does not exist, or is being called, does
+/// Calls one client, for one of the numbers of `numbers::call`. Texts are in the room. A client that does not exist, or is being called, does
 /// nothing.
 #[wasm_bindgen(js_name = call)]
 pub fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f64 {

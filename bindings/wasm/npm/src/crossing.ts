@@ -6,6 +6,9 @@ import type { Call } from './numbers.js';
 /** What crosses inwards: a text, bytes, or that there is none. */
 export type Text = string | Uint8Array | undefined;
 
+/** Characters. */
+const SHORT = 1_024;
+
 /** Who hears what the module tells while it is called. */
 export interface Hearer {
   /** By the numbers of `Tell`. It must not call the module. What it returns crosses back: a text, or a number. */
@@ -14,6 +17,9 @@ export interface Hearer {
 
 let glue: typeof Glue;
 let memory: WebAssembly.Memory;
+/** The module's memory, which is another object once it has grown. */
+let bytes = new Uint8Array();
+let view: DataView;
 let hearer: Hearer;
 
 const encoder = new TextEncoder();
@@ -31,27 +37,34 @@ export function enter(from: Hearer, client: number, what: Call, texts: Text[], a
   return glue.call(client, what, a, b, performance.now(), Date.now());
 }
 
+function look(): void {
+  if (bytes.buffer === memory.buffer) return;
+  bytes = new Uint8Array(memory.buffer);
+  view = new DataView(memory.buffer);
+}
+
 /** Each is its length, all ones for none, and its bytes. */
 function put(texts: Text[]): void {
-  const parts = texts.map((text) => (typeof text === 'string' ? encoder.encode(text) : text));
-  let at = glue.room(parts.reduce((sum, part) => sum + 4 + (part?.length ?? 0), 0));
-  const view = new DataView(memory.buffer);
+  // A short text is written where it belongs, for which there is room however it is encoded; a long one would take three times its room.
+  const parts = texts.map((text) => (typeof text === 'string' && text.length > SHORT ? encoder.encode(text) : text));
+  let at = glue.room(parts.reduce((sum, part) => sum + 4 + (typeof part === 'string' ? 3 : 1) * (part?.length ?? 0), 0));
+  look();
   for (const part of parts) {
-    view.setUint32(at, part ? part.length : 0xffff_ffff, true);
-    at += 4;
-    if (part) {
-      new Uint8Array(memory.buffer).set(part, at);
-      at += part.length;
-    }
+    let length = part?.length;
+    if (typeof part === 'string') length = encoder.encodeInto(part, bytes.subarray(at + 4)).written;
+    else if (part) bytes.set(part, at + 4);
+    view.setUint32(at, length ?? 0xffff_ffff, true);
+    at += 4 + (length ?? 0);
   }
 }
 
 /** What the module calls: where `count` texts lie, and four numbers. */
 export function tell(what: number, at: number, count: number, ...numbers: number[]): number {
-  const places = new Uint32Array(memory.buffer, at, 2 * count);
+  look();
   const texts: string[] = [];
-  for (let i = 0; i < places.length; i += 2) {
-    texts.push(decoder.decode(new Uint8Array(memory.buffer, places[i], places[i + 1])));
+  for (let place = at; place < at + 8 * count; place += 8) {
+    const from = view.getUint32(place, true);
+    texts.push(decoder.decode(bytes.subarray(from, from + view.getUint32(place + 4, true))));
   }
   const answer = hearer.hear(what, texts, numbers);
   if (typeof answer !== 'string') return Number(answer ?? 0);

@@ -1,4 +1,4 @@
-// The shared vectors in Node.js; `browser.test.mjs` runs them in Chromium.
+// The shared vectors in Node.js; `browser.test.mjs` runs them in Chromium, `firefox.test.mjs` in Firefox.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

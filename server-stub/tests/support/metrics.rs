@@ -30,6 +30,21 @@ pub async fn until(server: &RunningServer, sample: &str, wanted: impl Fn(f64) ->
     }
 }
 
+/// Scrapes until all the samples have their values. Samples are counted one after another, and a scrape may come
+/// between two of them.
+pub async fn until_all(server: &RunningServer, wanted: &[(&str, f64)]) -> Samples {
+    let deadline = tokio::time::Instant::now() + super::PATIENCE;
+    loop {
+        let samples = scrape(server).await;
+        let Some((name, value)) = wanted.iter().find(|(name, value)| samples.get(*name) != Some(value))
+        else {
+            return samples;
+        };
+        let now = samples.get(*name);
+        assert!(tokio::time::Instant::now() < deadline, "{name} is {now:?} and should be {value}");
+    }
+}
+
 /// Reads a whole text.
 pub fn read(text: &str) -> Samples {
     assert!(text.ends_with('\n'), "the last line is not ended");

@@ -51,7 +51,7 @@ enum Chore {
     Package(package::Arguments),
     /// Say what the npm package weighs, part by part, and whether that is within its budget
     Size,
-    /// Build the npm package, or test it in Node.js and Chromium
+    /// Build the npm package, or test it in Node.js and three browsers
     Npm(npm::Arguments),
     /// Play the Telegram Mini App on this machine: server, page, and what an operator would set up
     Demo(demo::Arguments),

@@ -1,5 +1,5 @@
 //! `cargo xtask npm build|test|bundlers|soak`: the npm package, from the module to the files that are published, and its tests in Node.js,
-//! Chromium and Firefox.
+//! Chromium, Firefox and WebKit.
 //! What is built and tested is in `bindings/wasm`; this file knows the order.
 
 use crate::bench;
@@ -17,7 +17,7 @@ pub(crate) const PACKAGE: &str = "bindings/wasm/npm";
 pub(crate) enum What {
     /// Fill bindings/wasm/npm/dist
     Build,
-    /// Build it, and test it in Node.js, Chromium and Firefox against the real server
+    /// Build it, and test it in Node.js, Chromium, Firefox and WebKit against the real server
     Test,
     /// Install the packed package in fresh projects of Vite, webpack and esbuild; `test` tries Vite alone
     Bundlers,

@@ -31,10 +31,15 @@ pub(crate) enum Tool {
     Chromium,
     /// The second browser for the npm package
     FirefoxEsr,
+    /// The third one: WebKit with its WebDriver
+    #[value(name = "webkit2gtk-driver")]
+    WebKitDriver,
+    /// The display that it wants
+    Xvfb,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 14] = [
+    pub(crate) const ALL: [Tool; 16] = [
         Tool::Rustfmt,
         Tool::Clippy,
         Tool::Wasm,
@@ -49,6 +54,8 @@ impl Tool {
         Tool::Node,
         Tool::Chromium,
         Tool::FirefoxEsr,
+        Tool::WebKitDriver,
+        Tool::Xvfb,
     ];
 
     /// What is there, in the tool's own words; `None`: nothing.
@@ -68,6 +75,9 @@ impl Tool {
             | Tool::Clang
             | Tool::Chromium
             | Tool::FirefoxEsr => first_line(&CommandLine::new(self.to_string()).arg("--version")),
+            // These two do not tell their versions.
+            Tool::WebKitDriver => in_path("WebKitWebDriver"),
+            Tool::Xvfb => in_path("Xvfb"),
             Tool::Node => {
                 first_line(&CommandLine::new("npm").arg("--version"))?;
                 first_line(&CommandLine::new("node").arg("--version"))
@@ -95,7 +105,9 @@ impl Tool {
             | Tool::Clang
             | Tool::Node
             | Tool::Chromium
-            | Tool::FirefoxEsr => None,
+            | Tool::FirefoxEsr
+            | Tool::WebKitDriver
+            | Tool::Xvfb => None,
         }
     }
 
@@ -108,9 +120,13 @@ impl Tool {
             Tool::Wasm => rustup.args(["target", "add", WASM]),
             Tool::RustSrc => rustup.args(["component", "add", "rust-src"]),
             Tool::Python => CommandLine::new("apt-get").args(["install", "--yes", "python3", "python3-venv"]),
-            Tool::Cmake | Tool::Valgrind | Tool::Clang | Tool::Chromium | Tool::FirefoxEsr => {
-                CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string())
-            }
+            Tool::Cmake
+            | Tool::Valgrind
+            | Tool::Clang
+            | Tool::Chromium
+            | Tool::FirefoxEsr
+            | Tool::WebKitDriver
+            | Tool::Xvfb => CommandLine::new("apt-get").args(["install", "--yes"]).arg(self.to_string()),
             // A distribution's may be too old; then it is the machine's affair to have a newer one.
             Tool::Node => CommandLine::new("apt-get").args(["install", "--yes", "nodejs", "npm"]),
             Tool::CargoDeny | Tool::CargoAudit | Tool::Cbindgen => {
@@ -141,6 +157,8 @@ impl fmt::Display for Tool {
             Tool::Node => "node",
             Tool::Chromium => "chromium",
             Tool::FirefoxEsr => "firefox-esr",
+            Tool::WebKitDriver => "webkit2gtk-driver",
+            Tool::Xvfb => "xvfb",
         })
     }
 }
@@ -157,6 +175,11 @@ fn is_new_enough(version: &str) -> bool {
 fn in_toolchain(folder: &str, name: &str) -> Option<String> {
     let sysroot = first_line(&CommandLine::new("rustc").args(["--print", "sysroot"]))?;
     std::path::Path::new(&sysroot).join("lib/rustlib").join(folder).is_dir().then(|| name.to_owned())
+}
+
+/// Where a program is.
+fn in_path(program: &str) -> Option<String> {
+    first_line(&CommandLine::new("sh").args(["-c", "command -v \"$0\"", program]))
 }
 
 fn first_line(command: &CommandLine) -> Option<String> {

@@ -106,12 +106,21 @@ pub(super) fn steps(advisory_db: Option<&Path>, seeds: u64) -> Vec<Step> {
         ),
         check(
             "npm",
-            &[Tool::Node, Tool::Python, Tool::Chromium, Tool::FirefoxEsr, Tool::Wasm, Tool::RustSrc],
+            &[
+                Tool::Node,
+                Tool::Python,
+                Tool::Chromium,
+                Tool::FirefoxEsr,
+                Tool::WebKitDriver,
+                Tool::Xvfb,
+                Tool::Wasm,
+                Tool::RustSrc,
+            ],
             vec![cargo("xtask npm test")],
         ),
         check(
             "mini-app",
-            &[Tool::Node, Tool::Chromium, Tool::Wasm, Tool::RustSrc],
+            &[Tool::Node, Tool::Chromium, Tool::WebKitDriver, Tool::Xvfb, Tool::Wasm, Tool::RustSrc],
             vec![cargo("xtask demo mini-app --test")],
         ),
         check("cocos", &[Tool::Cmake, Tool::Clang, Tool::Node], vec![cargo("xtask cocos")]),

@@ -1,7 +1,7 @@
 // A page's clocks and timers in the hands of a test, so that minutes take no time. Timers come late as a browser's do in a hidden tab: at
 // the next full second, or minute. What is not simulated is the rest of the page: its socket and its fetches are real.
 
-/** Runs in the page before any of its scripts. */
+/** Runs in the page before any client starts: whoever wants the time asks for it anew. */
 export function fakeClock() {
   const timers = new Map();
   const start = Date.now();

@@ -1,6 +1,14 @@
 // What a page of the tests loads: the package, within reach of the tests.
 
 import * as castline from '/dist/index.js';
+import { fakeClock } from './clock.mjs';
+
+// What nobody caught, for a browser whose driver does not tell of it.
+window.thrown = [];
+window.addEventListener('error', ({ error, message }) => window.thrown.push(error?.stack ?? message));
+window.addEventListener('unhandledrejection', ({ reason }) => window.thrown.push(reason?.stack ?? `${reason}`));
+// Time is the test's, where the address says so.
+if (location.hash === '#clock') fakeClock();
 
 window.castline = castline;
 // What happened since the start counts too: between two calls of a test the page goes on.

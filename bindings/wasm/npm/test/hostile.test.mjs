@@ -3,14 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, before, test as nodeTest } from 'node:test';
+import { after, before } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { connect } from '../dist/index.js';
+import { next, reaches, test, until } from './patience.mjs';
 import { startServer } from './server.mjs';
 
 globalThis.WebSocket ??= WebSocket;
-
-const test = (name, run) => nodeTest(name, { timeout: 20_000 }, run);
 
 /** A server whose first word on a socket is `greet(ws)`, once it has been spoken to, and that answers HTTP with `answer`. */
 async function strange(t, greet, answer = { status: 404 }) {
@@ -39,15 +38,6 @@ async function meet(t, url) {
   t.after(() => client.close());
   return { client, lines };
 }
-
-const reaches = (client, wanted) =>
-  new Promise((resolve) => {
-    const stop = client.on('stateChanged', (event) => {
-      if (event.state !== wanted) return;
-      stop();
-      resolve(event);
-    });
-  });
 
 const say = (socket, channel, type, payload, more = {}) => socket.send(JSON.stringify({ channel, type, payload, timestamp: Date.now(), ...more }));
 const welcome = (socket) => {
@@ -98,8 +88,8 @@ for (const [name, text] of Object.entries({
       say(socket, 'game', 'news', { n: 1 });
     });
     const { client, lines } = await meet(t, server.url);
-    const news = await new Promise((resolve) => client.on('message', ({ type, payload }) => type === 'news' && resolve(payload)));
-    assert.deepEqual(news, { n: 1 });
+    const { payload } = await next(client, 'message', ({ type }) => type === 'news');
+    assert.deepEqual(payload, { n: 1 });
     assert.equal(client.state, 'online');
     assert.ok(lines.some((line) => line.includes('ignored what the server sent')), lines.join('\n'));
     assert.ok(lines.every((line) => line.length < 1_000), 'the log is not the place for it');
@@ -117,7 +107,7 @@ for (const [name, answer] of Object.entries({
     const server = await strange(t, welcome, answer);
     const { client, lines } = await meet(t, server.url);
     await reaches(client, 'online');
-    while (!lines.some((line) => line.includes('flags'))) await new Promise((resolve) => setImmediate(resolve));
+    await until('the log’s word on the flags', () => lines.some((line) => line.includes('flags')));
     assert.deepEqual([client.flags.string('price', 'd'), client.flags.reason('price')], ['d', 'DEFAULT']);
     assert.equal(client.state, 'online');
   });
@@ -133,8 +123,7 @@ test('a token provider that gives nonsense is named in the log, and asked again'
   const online = reaches(client, 'online');
   // A back-off lies between two tries; the player has no patience.
   const hurry = setInterval(() => client.reconnect(), 20);
-  await online;
-  clearInterval(hurry);
+  await online.finally(() => clearInterval(hurry));
   assert.equal(answers.length, 0);
   assert.ok(lines.some((line) => line.startsWith('error the token provider gave no string')));
   assert.ok(lines.some((line) => line.startsWith('warn the token provider failed: 7')));

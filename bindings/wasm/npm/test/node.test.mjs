@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { CastlineError, connect, init, version, wasmSha256 } from '../dist/index.js';
+import { next, test, within } from './patience.mjs';
 import { startServer } from './server.mjs';
 
 // Node.js 20 has none of its own.
@@ -27,15 +28,6 @@ async function client(t, more = {}) {
   return made;
 }
 
-const next = (of, kind, want = () => true) =>
-  new Promise((resolve) => {
-    const stop = of.on(kind, (event) => {
-      if (!want(event)) return;
-      stop();
-      resolve(event);
-    });
-  });
-
 test('the first offer', async (t) => {
   const game = await client(t);
   assert.equal(game.flags.string('price', 'default'), 'default');
@@ -44,7 +36,7 @@ test('the first offer', async (t) => {
   assert.equal(game.flags.string('price', 'default'), '$1.99');
   assert.equal(game.flags.variant('price'), 'control');
   assert.equal(game.flags.int('price', 7), 7);
-  const offer = await game.offers.ready('level_completed', { context: { level: 3 }, leaseMs: 3_000 });
+  const offer = await game.offers.ready('level_completed', { context: { level: 3 }, leaseMs: 60_000 });
   assert.equal(offer.offerId, 'starter');
   assert.equal(offer.title, 'Starter pack');
   assert.ok(offer.expiresAt > game.serverTime);
@@ -149,10 +141,13 @@ test('a listener that throws does not stop the others', async (t) => {
 test('events come as a stream, too', async (t) => {
   const game = await client(t);
   const seen = [];
-  for await (const event of game.events()) {
-    seen.push(event.kind);
-    if (event.kind === 'stateChanged' && event.state === 'online') break;
-  }
+  const read = async () => {
+    for await (const event of game.events()) {
+      seen.push(event.kind);
+      if (event.kind === 'stateChanged' && event.state === 'online') break;
+    }
+  };
+  await within('online in the stream', read(), () => seen);
   assert.ok(seen.includes('stateChanged'));
   const stream = game.events();
   const rest = (async () => {
@@ -228,7 +223,7 @@ test('storage that throws costs the memory and nothing else', async (t) => {
   };
   const game = await client(t, { storage: { getItem: denied, setItem: denied, removeItem: denied } });
   await next(game, 'flagsChanged');
-  const offer = await game.offers.ready('level_completed', { leaseMs: 3_000 });
+  const offer = await game.offers.ready('level_completed', { leaseMs: 60_000 });
   assert.equal(offer?.offerId, 'starter');
 });
 

@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
+import { within } from './patience.mjs';
 
 /** As the real one's. */
 const HEARTBEAT_MS = 30_000;
@@ -20,19 +21,23 @@ export class Peer {
     this.sockets = [];
     /** Analytics events by their ids, by socket or HTTP: said twice they count once. */
     this.known = new Map();
+    /** What came by HTTP: `{method, path, headers, body}`. */
+    this.requests = [];
     // A request that a page gave up half way is nobody's mistake.
     this.http = createServer((request, response) => this.answer(request, response).catch(() => response.destroy()));
     new WebSocketServer({ server: this.http }).on('connection', (ws) => this.meet(ws));
   }
 
   meet(ws) {
-    const socket = { ws, open: true, code: undefined, heard: this.now, types: [], offers: 0, sent: 0, received: 0 };
-    socket.closed = new Promise((resolve) =>
+    const socket = { ws, open: true, code: undefined, heard: this.now, types: [], offers: 0, sent: 0, received: 0, closed: undefined };
+    const ended = new Promise((resolve) =>
       ws.on('close', (code) => {
         Object.assign(socket, { open: false, code });
         resolve(code);
       }),
     );
+    // Patience begins when somebody waits.
+    Object.defineProperty(socket, 'closed', { get: () => within('a socket to be closed', ended, () => socket.types) });
     this.sockets.push(socket);
     ws.on('error', () => {});
     ws.on('message', (data) => {
@@ -77,6 +82,7 @@ export class Peer {
   async answer(request, response) {
     let body = '';
     for await (const part of request) body += part;
+    this.requests.push({ method: request.method, path: request.url, headers: request.headers, body });
     const headers = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization, content-type' };
     if (request.url === '/events' && request.method === 'POST') {
       return response.writeHead(200, headers).end(JSON.stringify(this.take(JSON.parse(body))));
@@ -97,10 +103,11 @@ export class Peer {
         await socket.closed;
       } else if (silence >= 1.25 * HEARTBEAT_MS) {
         // The browser answers it without the page.
-        await new Promise((resolve) => {
+        const answer = new Promise((resolve) => {
           socket.ws.once('pong', resolve).once('close', resolve);
           socket.ws.ping();
         });
+        await within('the browser to answer a ping', answer);
         if (socket.open) socket.heard = this.now;
       }
     }
@@ -110,6 +117,7 @@ export class Peer {
   forget() {
     this.sockets = this.sockets.filter(({ open }) => open);
     this.known.clear();
+    this.requests.length = 0;
   }
 
   stop() {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { within } from './patience.mjs';
 
 const PROGRAM = process.env.CASTLINE_SERVER ?? new URL('../../../../target/debug/castline-server', import.meta.url).pathname;
 
@@ -18,7 +19,7 @@ export async function startServer({ port = 0, env = {} } = {}) {
   const exited = new Promise((resolve) => child.once('exit', resolve));
   const lines = [];
   const found = {};
-  await new Promise((resolve, reject) => {
+  const ready = new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new Error(`${PROGRAM}: ${error.message}; cargo build -p castline-server`)));
     child.once('exit', (code) => reject(new Error(`castline-server ended with ${code}\n${lines.join('\n')}`)));
     createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
@@ -29,12 +30,14 @@ export async function startServer({ port = 0, env = {} } = {}) {
       if (name === 'admin') resolve();
     });
   });
+  await within('castline-server to say where it is', ready, () => lines);
   const url = found.players.replace(/^ws/, 'http').replace(/\/ws$/, '');
   const admin = found.operators;
   const key = readFileSync(join(data, 'admin.key'), 'utf8').trim();
   const operate = async (method, path, body) => {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-    const response = await fetch(admin + path, { method, headers, body: body && JSON.stringify(body) });
+    const answer = fetch(admin + path, { method, headers, body: body && JSON.stringify(body) });
+    const response = await within(`the answer to ${method} ${path}`, answer);
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return text ? JSON.parse(text) : undefined;
@@ -44,11 +47,12 @@ export async function startServer({ port = 0, env = {} } = {}) {
     operate,
     lines,
     token: async (playerId) => {
-      const response = await fetch(`${url}/auth/token`, {
+      const asked = fetch(`${url}/auth/token`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ playerId }),
       });
+      const response = await within(`a token for ${playerId}`, asked);
       return (await response.json()).token;
     },
     offer: (id, more = {}) => operate('PUT', `/admin/offers/${id}`, { title: 'Starter pack', discount: 60, expiresInSeconds: 3600, ...more }),
@@ -60,7 +64,7 @@ export async function startServer({ port = 0, env = {} } = {}) {
     },
     stop: async () => {
       child.kill('SIGTERM');
-      await exited;
+      await within('castline-server to end', exited, () => lines.slice(-10));
       rmSync(data, { recursive: true, force: true });
     },
   };

@@ -11,6 +11,7 @@ mod operate;
 mod reload;
 mod restore;
 mod run;
+mod systemd;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::systemd::Systemd;
 use super::{ENDED_EARLY, print, reload, wait};
 use crate::config::{ConfigArguments, Effective};
 use crate::settings::{Log, LogFormat};
@@ -20,33 +21,27 @@ pub(super) fn run(effective: Effective, config: &ConfigArguments) -> anyhow::Res
     wait(async {
         // Asked for before there is anything to end: no signal is lost.
         let (mut signals, hangups) = (Signals::watch()?, signal(SignalKind::hangup())?);
+        let systemd = Systemd::find()?;
         let server = Server::start(effective.settings)?;
         announce(&server);
-        tell(&[NotifyState::Ready]);
+        systemd.tell(NotifyState::Ready);
         tokio::select! {
-            () = signals.end_or_watchdog() => {}
+            () = signals.end_or_watchdog(&systemd) => {}
             never = follow_hangups(hangups, &server, config) => never,
         }
-        tell(&[NotifyState::Stopping]);
+        systemd.tell(NotifyState::Stopping);
         tracing::info!("draining; a second signal ends at once");
         tokio::select! {
             () = server.drain() => {
                 tracing::info!("drained");
                 Ok(ExitCode::SUCCESS)
             }
-            () = signals.end_or_watchdog() => {
+            () = signals.end_or_watchdog(&systemd) => {
                 tracing::warn!("ended before the drain was over");
                 Ok(ENDED_EARLY.into())
             }
         }
     })
-}
-
-/// To systemd, where it is the one who started us (`Type=notify`); elsewhere to nobody.
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd was not told");
-    }
 }
 
 /// The signals that end the server, and what systemd wants to hear meanwhile.
@@ -65,7 +60,7 @@ impl Signals {
     }
 
     /// Returns when somebody asks for the end.
-    async fn end_or_watchdog(&mut self) {
+    async fn end_or_watchdog(&mut self, systemd: &Systemd) {
         loop {
             let beat = async {
                 match self.watchdog {
@@ -76,7 +71,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                () = beat => tell(&[NotifyState::Watchdog]),
+                () = beat => systemd.beat(),
             }
         }
     }

@@ -176,7 +176,7 @@ fn the_last_runs_flags_are_there_when_connect_returns() {
     drop(client);
 
     // Nobody is there any more.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (gone, _bound) = refusing_address();
     let client = Client::connect(options(gone).data_dir(dir.path())).unwrap();
     let flags = client.flags();
     assert_eq!(flags.string("starter_pack_price", "$2.99"), "$1.49");

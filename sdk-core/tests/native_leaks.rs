@@ -15,7 +15,7 @@ fn count(what: &str) -> usize {
 fn a_thousand_clients_dropped_while_they_connect() {
     let dir = tempfile::tempdir().unwrap();
     let (dead, _held) = dead_address();
-    let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (refused, _bound) = refusing_address();
     // It takes connections into its backlog and never looks at them.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_address = silent.local_addr().unwrap().to_string();

@@ -6,7 +6,6 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 
 use castline::native::socket::{Binary, Limits, Resolve, SocketEvent, SystemResolver};
 use support::*;
@@ -123,7 +122,7 @@ fn a_dead_address_alone_reports_nothing_and_can_be_given_up() {
 
 #[test]
 fn refused_addresses_are_passed_over_at_once() {
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (refused, _bound) = refusing_address();
     let alive = serve_ws(echo);
     let mut pump = Pump::new(LIMITS, "", Fixed(vec![refused, refused, alive]));
     pump.open(1, "ws://game.test/ws");

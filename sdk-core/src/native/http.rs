@@ -386,7 +386,10 @@ mod tests {
                 "{answer:?}"
             );
         }
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Bound, so that nobody else gets the port, and never listening.
+        let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let nobody = bound.local_addr().unwrap().as_socket().unwrap();
         assert_eq!(Rig::new().get(nobody, PATIENCE).unwrap_err(), HttpFailure::Unreachable);
     }
 

@@ -124,6 +124,14 @@ pub fn tls(config: &Arc<ServerConfig>, tcp: TcpStream) -> Tls {
     StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), tcp)
 }
 
+/// An address that refuses connections for as long as the socket lives: it is bound, so nobody else gets the port, and never listens.
+pub fn refusing_address() -> (SocketAddr, socket2::Socket) {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    (socket.local_addr().unwrap().as_socket().unwrap(), socket)
+}
+
 /// An address that takes no connection and does not refuse one either: its backlog is full. The sockets keep it full.
 pub fn dead_address() -> (SocketAddr, Vec<socket2::Socket>) {
     use socket2::{Domain, Socket, Type};

@@ -5,9 +5,9 @@ use crate::support;
 
 use std::sync::Arc;
 
-use castline_server::{Secret, Server, Settings};
+use castline_server::{RunningServer, Secret, Server, Settings};
 use serde_json::{Value, json};
-use support::metrics::until;
+use support::metrics::{scrape, until};
 use support::operator::Operator;
 use support::{Client, start_with};
 use tempfile::TempDir;
@@ -21,31 +21,53 @@ fn quick(settings: &mut Settings) {
     settings.alerts.min_devices = 5;
 }
 
-/// Twenty players, of whom the first `lost` lose their sockets and come back.
-async fn storm(server: &castline_server::RunningServer, lost: usize) -> Vec<Client> {
+/// Twenty players.
+async fn online(server: &RunningServer) -> Vec<Client> {
     let mut players = Vec::new();
     for n in 0..20 {
         players.push(Client::login(server, &format!("p{n}"), "d1", None).await.0);
     }
-    for (n, player) in players.iter_mut().enumerate().take(lost) {
-        let (again, _) = Client::login(server, &format!("p{n}"), "d1", None).await;
-        std::mem::replace(player, again).vanish();
-    }
     players
 }
 
-async fn state(server: &castline_server::RunningServer) -> Value {
+/// A quarter of them lose their sockets and come back, one by one, again and again until `so` finds something; also how often. On a busy
+/// machine the window may be over before a few of them are back, so there is no number of them that would do.
+async fn storm<T>(
+    server: &RunningServer,
+    players: &mut [Client],
+    mut so: impl AsyncFnMut() -> Option<T>,
+) -> (T, u32) {
+    let (deadline, mut count) = (tokio::time::Instant::now() + support::PATIENCE, 0);
+    loop {
+        for (n, player) in players.iter_mut().enumerate().take(5) {
+            let (again, _) = Client::login(server, &format!("p{n}"), "d1", None).await;
+            std::mem::replace(player, again).vanish();
+            count += 1;
+            if let Some(found) = so().await {
+                return (found, count);
+            }
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{count} came back, and nothing came of it");
+    }
+}
+
+async fn state(server: &RunningServer) -> Value {
     Operator::of(server).done("GET", "/admin/pool", Value::Null).await["alert"].clone()
 }
 
 #[tokio::test]
 async fn it_begins_above_five_per_cent_and_ends_when_the_storm_is_over() {
     let (server, _data) = start_with(quick);
-    let _players = storm(&server, 5).await;
-    let samples = until(&server, "reconnect_alert_firing", |firing| firing == 1.0).await;
-    assert!(samples["reconnect_rate"] > 0.05 && samples["ws_reconnects_total"] == 5.0);
-    let alert = state(&server).await;
-    assert_eq!(alert["state"], "firing");
+    let mut players = online(&server).await;
+    let rings = async || {
+        let samples = scrape(&server).await;
+        let rings = samples["reconnect_alert_firing"] == 1.0 && samples["reconnect_rate"] > 0.05;
+        rings.then_some(samples)
+    };
+    let (samples, count) = storm(&server, &mut players, rings).await;
+    assert_eq!(samples["ws_reconnects_total"], f64::from(count));
+    let told = async || Some(state(&server).await).filter(|alert| alert["state"] == "firing");
+    let (alert, _) = storm(&server, &mut players, told).await;
     assert!(alert["since"].is_i64());
     until(&server, "reconnect_alert_firing", |firing| firing == 0.0).await;
     assert_eq!(state(&server).await["since"], json!(null));
@@ -57,7 +79,7 @@ async fn one_player_of_twenty_does_not_ring_however_often() {
         quick(s);
         s.timers.reconnect_window = 60_000;
     });
-    let _players = storm(&server, 0).await;
+    let _players = online(&server).await;
     for _ in 0..5 {
         Client::login(&server, "p0", "d1", None).await.0.vanish();
     }
@@ -115,6 +137,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: &str) ->
 async fn next(posted: &mut mpsc::Receiver<String>) -> (String, Value) {
     let request =
         tokio::time::timeout(support::PATIENCE, posted.recv()).await.expect("nothing posted").unwrap();
+    parted(&request)
+}
+
+fn parted(request: &str) -> (String, Value) {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), serde_json::from_str(body).unwrap())
 }
@@ -126,9 +152,10 @@ async fn the_webhook_is_told_of_both_ends_and_tried_again() {
         quick(s);
         s.alerts.webhook = Some(Secret::new(format!("http://127.0.0.1:{port}/hooks/s3cr3t")));
     });
-    let _players = storm(&server, 5).await;
+    let mut players = online(&server).await;
     // The first try fails, the second brings the same.
-    let (head, first) = next(&mut posted).await;
+    let (request, _) = storm(&server, &mut players, async || posted.try_recv().ok()).await;
+    let (head, first) = parted(&request);
     assert!(head.starts_with("POST /hooks/s3cr3t HTTP/1.1"), "{head}");
     let (_, again) = next(&mut posted).await;
     assert_eq!(first, again);
@@ -137,7 +164,8 @@ async fn the_webhook_is_told_of_both_ends_and_tried_again() {
         first["reconnectRate"].as_f64().unwrap() > 0.05 && first["text"].as_str().unwrap().contains("of")
     );
     assert_eq!(next(&mut posted).await.1["state"], "quiet");
-    let samples = until(&server, r#"alert_webhooks_total{outcome="delivered"}"#, |count| count == 2.0).await;
+    // Where the machine was slow the alert may have rung twice.
+    let samples = until(&server, r#"alert_webhooks_total{outcome="delivered"}"#, |count| count >= 2.0).await;
     assert_eq!(samples[r#"alert_webhooks_total{outcome="failed"}"#], 0.0);
 }
 
@@ -149,12 +177,12 @@ async fn a_refusal_is_final_and_holds_nothing_up() {
         quick(s);
         s.alerts.webhook = Some(Secret::new(format!("http://localhost:{port}/")));
     });
-    let mut players = storm(&server, 5).await;
-    next(&mut posted).await;
+    let mut players = online(&server).await;
+    storm(&server, &mut players, async || posted.try_recv().ok()).await;
     players[7].nothing_more().await;
     // The end of it is told too; a redirect is not followed.
     assert_eq!(next(&mut posted).await.1["state"], "quiet");
-    until(&server, r#"alert_webhooks_total{outcome="failed"}"#, |count| count == 2.0).await;
+    until(&server, r#"alert_webhooks_total{outcome="failed"}"#, |count| count >= 2.0).await;
 }
 
 #[tokio::test]
@@ -180,16 +208,21 @@ async fn over_tls_the_given_authority_vouches_and_no_other() {
         let trusted = roots.is_some();
         let (server, _data) = start_with(|s| {
             quick(s);
-            s.alerts.webhook = Some(Secret::new(format!("https://localhost:{port}/x")));
+            s.alerts.webhook = Some(Secret::new(format!("https://localhost:{port}/{trusted}")));
             s.alerts.webhook_roots = roots;
         });
-        let _players = storm(&server, 5).await;
+        let mut players = online(&server).await;
         if trusted {
-            assert_eq!(next(&mut posted).await.1["state"], "firing");
+            let (request, _) = storm(&server, &mut players, async || posted.try_recv().ok()).await;
+            assert_eq!(parted(&request).1["state"], "firing");
         } else {
+            storm(&server, &mut players, async || (state(&server).await["state"] == "firing").then_some(()))
+                .await;
             // Three tries, with one and four seconds between.
             until(&server, r#"alert_webhooks_total{outcome="failed"}"#, |count| count >= 1.0).await;
-            assert!(posted.try_recv().is_err());
+            while let Ok(request) = posted.try_recv() {
+                assert!(request.starts_with("POST /true "), "it came all the same: {request}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::support;
 
 use std::net::SocketAddr;
 
-use castline_server::{Secret, Settings};
+use castline_server::{Rate, Secret, Settings};
 use futures_util::StreamExt;
 use serde_json::json;
 use support::metrics::until;
@@ -111,10 +111,16 @@ async fn without_a_configured_proxy_the_header_is_nothing() {
     until(&server, r#"ws_refused_total{reason="address"}"#, |count| count == 1.0).await;
 }
 
+/// As by default, but for the refill: how long ten requests take is the machine's affair.
+const TEN: Rate = Rate::per_second(0.001, 10.0);
+
 /// Wrong admin keys lock the address of whoever tried them, and not the proxy's.
 #[tokio::test]
 async fn behind_a_proxy_wrong_keys_lock_who_tried_them() {
-    let (server, _data) = start_with(|s| s.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]);
+    let (server, _data) = start_with(|s| {
+        s.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        s.limits.wrong_keys = TEN;
+    });
     let attempt = async |client: &str| {
         let headers = [("authorization", "Bearer wrong"), ("x-forwarded-for", client)];
         http(server.admin_addr(), "GET", "/admin/pool", &headers, "").await.status

@@ -5,21 +5,16 @@ use crate::support;
 
 use castline_server::Server;
 use serde_json::json;
-use support::{Client, get, settings, start_with};
+use support::{Client, get, settings, start, start_with};
 
 #[tokio::test]
 async fn clients_are_sent_away_spread_and_come_back_to_the_next_server() {
-    let (server, data) = start_with(|s| s.timers.drain_notice = 300);
-    assert_eq!(get(server.addr(), "/readyz", &[]).await.status, 200);
+    let (server, data) = start();
     let mut clients = Vec::new();
     for n in 0..20 {
         clients.push(Client::login(&server, &format!("p{n}"), "d1", None).await);
     }
-    let address = server.addr();
     let drained = tokio::spawn(server.drain());
-    // Still serving, but no longer ready: a balancer has the time to see it.
-    while get(address, "/readyz", &[]).await.status == 200 {}
-    clients[0].0.nothing_more().await;
     let mut times = Vec::new();
     for (client, _) in &mut clients {
         let message = client.next().await;
@@ -41,13 +36,22 @@ async fn clients_are_sent_away_spread_and_come_back_to_the_next_server() {
 }
 
 #[tokio::test]
-async fn who_comes_while_the_server_drains_is_sent_away_too() {
-    let (server, _data) = start_with(|s| s.timers.drain_notice = 2_000);
+async fn a_balancer_has_time_to_see_it_and_who_comes_meanwhile_is_sent_away() {
+    // Longer than any test: nobody is sent away for its end.
+    let (server, _data) = start_with(|s| s.timers.drain_notice = 3_600_000);
     let address = server.addr();
+    assert_eq!(get(address, "/readyz", &[]).await.status, 200);
+    let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
     let drained = tokio::spawn(server.drain());
     while get(address, "/readyz", &[]).await.status == 200 {}
+    // No longer ready, but still serving.
+    client.nothing_more().await;
     let mut late = Client::open(address).await;
     assert_eq!(late.next().await["type"], "reconnect");
     assert_eq!(late.closed().await, 4010);
-    drained.await.unwrap();
+    client.nothing_more().await;
+    // Whoever has lost patience with it ends it.
+    drained.abort();
+    assert!(drained.await.unwrap_err().is_cancelled());
+    assert_eq!(client.closed().await, 1006);
 }

@@ -4,7 +4,7 @@
 use crate::support;
 
 use serde_json::json;
-use support::{Client, get, start, start_with};
+use support::{Client, Got, get, start, start_with};
 use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -172,7 +172,8 @@ async fn a_player_authenticates_so_often_and_no_more() {
 
 #[tokio::test]
 async fn a_silent_player_is_pinged_and_then_dropped() {
-    let (server, _data) = start_with(|s| (s.timers.heartbeat, s.timers.dead_after) = (100, 400));
+    // As long as the test may be kept from answering.
+    let (server, _data) = start_with(|s| (s.timers.heartbeat, s.timers.dead_after) = (500, 4_000));
     let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
     // The test's client answers pings as it reads, so reading keeps the connection alive …
     let mut pings = 0;
@@ -195,9 +196,21 @@ async fn a_silent_player_is_pinged_and_then_dropped() {
 
 #[tokio::test]
 async fn an_idle_player_is_closed_with_4009_and_pings_do_not_count() {
-    let (server, _data) = start_with(|s| s.timers.idle = 300);
+    let (server, _data) = start_with(|s| {
+        s.timers.idle = 300;
+        s.limits.messages = castline_server::Rate::unlimited();
+    });
     let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
-    client.nothing_more().await;
-    client.nothing_more().await;
-    assert_eq!(client.closed().await, 4009);
+    // It is never silent, and is idle all the same.
+    let (deadline, mut pings) = (tokio::time::Instant::now() + support::PATIENCE, 0);
+    let code = loop {
+        assert!(tokio::time::Instant::now() < deadline, "{pings} pings were activity");
+        client.send("system", "ping", json!({})).await;
+        match client.got().await {
+            Got::Message(message) => assert_eq!(message["type"], "pong"),
+            Got::Closed(code) => break code,
+        }
+        pings += 1;
+    };
+    assert_eq!(code, 4009);
 }

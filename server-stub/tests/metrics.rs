@@ -93,10 +93,12 @@ async fn no_player_makes_a_series() {
     use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
     let frame = CloseFrame { code: 3_999.into(), reason: "".into() };
     player.socket.send(Message::Close(Some(frame))).await.unwrap();
-    let other = r#"ws_closes_total{by="client",code="other"}"#;
-    let after = until(&server, other, |count| count == 1.0).await;
-    assert_eq!(after[r#"ws_received_messages_total{type="other"}"#], 20.0);
-    assert_eq!(after[r#"http_requests_total{listener="players",route="none",status="404"}"#], 20.0);
+    let counted = [
+        (r#"ws_closes_total{by="client",code="other"}"#, 1.0),
+        (r#"ws_received_messages_total{type="other"}"#, 20.0),
+        (r#"http_requests_total{listener="players",route="none",status="404"}"#, 20.0),
+    ];
+    let after = until_all(&server, &counted).await;
     // The close code's one; the counter, and the buckets, sum and count of two routes' times.
     assert!(after.len() <= series + 1 + 2 * 15, "{series} and then {}", after.len());
 }

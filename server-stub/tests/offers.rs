@@ -174,7 +174,8 @@ async fn a_session_goes_on_without_a_hole_where_an_offer_went_back() {
     assert_eq!(client.next().await["seq"], 2);
     client.vanish();
     let (mut tablet, _) = Client::login(&server, "p1", "d2", None).await;
-    assert_eq!(ready(&mut tablet, "b").await, 0);
+    // Now, or in a while: by then the offer may be back, or not yet.
+    ready(&mut tablet, "b").await;
     assert_eq!(tablet.next().await["payload"]["offerId"], "b");
     // The client had received number 1 alone. Nothing was discarded, so it resumes, and the next number is 2 again.
     let resume = json!({"sessionId": session["sessionId"], "lastSeq": 1});

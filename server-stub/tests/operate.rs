@@ -4,7 +4,6 @@
 use crate::support;
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -243,10 +242,11 @@ async fn what_goes_wrong_is_said_and_has_an_exit_code() {
     let key = std::fs::read_to_string(shell.data.path().join("admin.key")).unwrap();
     assert_eq!(with(&key).0, 0);
     // Nobody there, and somebody else there.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("flags list --admin http://{}", free.local_addr().unwrap());
-    drop(free);
-    let (code, _, err) = shell.run(&nobody, None);
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    // It never listens, and nobody else gets the port meanwhile.
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody_is_there = format!("flags list --admin http://{}", nobody.local_addr().unwrap());
+    let (code, _, err) = shell.run(&nobody_is_there, None);
     assert!(code == 3 && err.starts_with("error: no answer: http://127.0.0.1:"), "{code}: {err}");
     let players = format!("flags list --admin http://{}/healthz?", shell.server.players);
     assert_eq!(shell.run(&players, None).0, 3, "an answer that is no server's of ours");

@@ -710,12 +710,16 @@ size_t castline_flags_variant(const castline_client *client,
 
 /**
  * Why the flag has its value. No exposure. Wait-free, no allocation, no failure. key: read during the call. Any thread. Returns
- * DEFAULT for a bad handle or key and an unknown flag.
+ * DEFAULT for a bad handle or key and an unknown flag, too; castline_flags_variant has none for those.
  */
 castline_reason castline_flags_reason(const castline_client *client,
                                       const char *key);
 
-/** A safe point: what was fetched is visible on return; FLAGS_CHANGED follows if it differs. Any thread. Returns OK; CLOSED. */
+/**
+ * A safe point: what was fetched is visible on return; FLAGS_CHANGED follows if it differs. No event tells that something waits, and where
+ * nothing does nothing happens: call it wherever values may change before the player's eyes, in each frame of a menu if you like. Any
+ * thread. Returns OK; CLOSED.
+ */
 castline_result castline_flags_apply(castline_client *client);
 
 /**

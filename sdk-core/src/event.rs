@@ -164,7 +164,7 @@ words! {
         Unknown = 0 => "UNKNOWN",
         /// The configuration has one value for everybody.
         Static = 1 => "STATIC",
-        /// No such flag, or the server gave the default variant.
+        /// No such flag (it has no variant), or the server gave the default variant.
         Default = 2 => "DEFAULT",
         /// Chosen by weight.
         Split = 3 => "SPLIT",

@@ -32,6 +32,40 @@ fn a_break_brings_the_offer_that_is_pending() {
 }
 
 #[test]
+fn no_offer_seems_to_live_longer_than_it_was_given() {
+    let mut world = World::online(config());
+    // The server is ahead of what `connected` made believe: that was long on its way.
+    world.now.mono += 700;
+    world.now.wall += 700;
+    let sent = world.now.wall + 900;
+    world.ready(10_000);
+    let payload = json!({"offerId": "o1", "expiresIn": 60, "expiresAt": sent + 60_000});
+    world.server("offers", "new_offer", payload, json!({"seq": 1, "timestamp": sent}));
+    let events = world.answers();
+    let [Event::OfferReady { offer }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(offer.expires_at - world.core.server_time(world.now), 60_000);
+    world.pass(59_999);
+    assert!(world.answers().is_empty());
+    world.pass(1);
+    assert_eq!(world.answers(), [Event::OfferExpired { offer_id: "o1".into() }]);
+}
+
+#[test]
+fn a_claimed_offer_has_no_more_than_its_seconds_left() {
+    let mut world = World::online(config());
+    world.close(1006);
+    world.ready(10_000);
+    while !world.http.iter().any(|http| http.url.ends_with("/offers/claim")) {
+        world.pass(world.wake_at - world.now.mono);
+    }
+    let expires = world.now.wall + 60_200;
+    let body = json!({"offers": [{"offerId": "o1", "expiresIn": 60, "expiresAt": expires}]}).to_string();
+    world.answer_http("/offers/claim", 200, &body);
+    assert_eq!(offer_ids(&world.answers()), ["o1"]);
+    assert_eq!(expires as i64 - world.core.server_time(world.now), 60_000);
+}
+
+#[test]
 fn nothing_pending_is_said_at_once_and_what_comes_later_waits() {
     let mut world = World::online(config());
     world.ready(10_000);

@@ -192,6 +192,43 @@ fn background_closes_after_its_grace_and_foreground_is_back_at_once() {
 }
 
 #[test]
+fn a_socket_that_the_host_took_in_the_background_is_nobodys_fault() {
+    // As a browser that puts a page away; with 1006 it was the network, and any other code is the server's word.
+    for (code, cause, told) in
+        [(1001, Cause::Background, 0), (1006, Cause::Network, 1006), (1012, Cause::Server, 1012)]
+    {
+        let mut world = World::online(config());
+        world.lifecycle(Lifecycle::Background);
+        world.close(code);
+        world.pass(5_000);
+        world.lifecycle(Lifecycle::Foreground);
+        if world.tickets.len() == 1 {
+            world.give_token("ann");
+        }
+        assert_eq!(world.opened, 2);
+        let moves: Vec<_> = world
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::StateChanged { state, cause, code, .. } => Some((state, cause, code)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            moves,
+            [(State::Connecting, cause, told)],
+            "{code}: going dormant and coming back are told as one"
+        );
+    }
+    let mut world = World::online(config());
+    world.close(1001);
+    assert!(
+        matches!(world.events()[..], [Event::StateChanged { cause: Cause::Server, code: 1001, .. }]),
+        "while the game is in front it is the server that goes"
+    );
+}
+
+#[test]
 fn a_second_word_on_the_background_sends_what_came_since_the_first() {
     let mut world = World::online(config());
     world.lifecycle(Lifecycle::Background);

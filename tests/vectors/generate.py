@@ -235,6 +235,9 @@ def flags():
 
     for word in ["STATIC", "DEFAULT", "SPLIT", "TARGETING_MATCH", "DISABLED", "CACHED", "STALE", "ERROR", "OVERRIDE", "UNKNOWN"]:
         case(f"reason {word}", answer(f=flag("1", reason=word)), version="v1", flags={"f": {"variant": "a", "reason": word}})
+    # The variant tells the two apart.
+    case("one that has its default variant, and one that the server does not know", answer(known=flag("1", reason="DEFAULT")),
+         version="v1", flags={"known": {"variant": "a", "reason": "DEFAULT"}, "unknown": {"variant": None, "reason": "DEFAULT"}})
     for word in ["ASTROLOGY", "", "split", "SPLIT "]:
         case(f"unknown reason {word!r}", answer(f=flag("1", reason=word)), version="v1",
              flags={"f": {"variant": "a", "reason": "UNKNOWN"}}, reads=reads("f", i=1, f=1.0, j="1"))

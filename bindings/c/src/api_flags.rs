@@ -110,7 +110,7 @@ pub unsafe extern "C" fn castline_flags_variant(
 }
 
 /// Why the flag has its value. No exposure. Wait-free, no allocation, no failure. key: read during the call. Any thread. Returns
-/// DEFAULT for a bad handle or key and an unknown flag.
+/// DEFAULT for a bad handle or key and an unknown flag, too; castline_flags_variant has none for those.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn castline_flags_reason(
     client: *const castline_client,
@@ -120,7 +120,9 @@ pub unsafe extern "C" fn castline_flags_reason(
     unsafe { read(client, key, words::CASTLINE_REASON_DEFAULT as u32, |flags, key| flags.reason(key) as u32) }
 }
 
-/// A safe point: what was fetched is visible on return; FLAGS_CHANGED follows if it differs. Any thread. Returns OK; CLOSED.
+/// A safe point: what was fetched is visible on return; FLAGS_CHANGED follows if it differs. No event tells that something waits, and where
+/// nothing does nothing happens: call it wherever values may change before the player's eyes, in each frame of a menu if you like. Any
+/// thread. Returns OK; CLOSED.
 #[unsafe(no_mangle)]
 pub extern "C" fn castline_flags_apply(client: *mut castline_client) -> castline_result {
     command("castline_flags_apply", client, |client| {

@@ -65,9 +65,14 @@ export interface Flags {
   float(key: string, defaultValue: number): number;
   /** Parsed once, frozen. */
   json<T>(key: string, defaultValue: T): T;
+  /** `undefined`: the server knows no such flag, or it was malformed. */
   variant(key: string): string | undefined;
+  /** Why the value is what it is: `DEFAULT` for a flag with its default variant, and for one that the server does not know. */
   reason(key: string): Reason;
-  /** A safe point: fetched flags that wait take effect now. `offers.ready` is one too. */
+  /**
+   * A safe point: fetched flags that wait take effect now. `offers.ready` is one too. Nothing tells that some wait, and where none do
+   * nothing happens: call it wherever values may change before the player's eyes, in each frame of a menu if you like.
+   */
   apply(): void;
   /** What the game observes of its player, for targeting: at most 8. Fetches the flags anew. */
   setAttributes(attributes: Record<string, Scalar>): void;

@@ -101,8 +101,12 @@ impl Core {
             self.fail_longest(socket);
         }
         let stable = self.leave_socket();
-        self.link.last_code = code;
-        self.link.last_cause = if code == CloseCode::ABNORMAL { Cause::Network } else { Cause::Server };
+        (self.link.last_cause, self.link.last_code) = match code {
+            CloseCode::ABNORMAL => (Cause::Network, code),
+            // It is we who go: the host took the socket of an app that it put away.
+            CloseCode::GOING_AWAY if self.link.background => (Cause::Background, 0),
+            _ => (Cause::Server, code),
+        };
         match CloseAction::of(code) {
             CloseAction::Reconnect { at_least_ms } => {
                 let server_word = retry_after.or(self.link.server_delay.take());

@@ -29,6 +29,7 @@ impl Core {
             }
         };
         self.heartbeat.received(self.clock.t());
+        self.clock.not_before(envelope.timestamp);
         match self.link.phase {
             Phase::Handshake(_) => self.on_handshake(socket, &envelope),
             Phase::Online(_) => self.on_message(&envelope),

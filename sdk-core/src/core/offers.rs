@@ -233,10 +233,13 @@ impl Core {
                 self.log(LogLevel::Info, &["the claim over HTTP brought what is no offer"]);
                 continue;
             };
-            if offer.expires_in > 0 && !self.clock.is_trusted() {
-                // Where no socket has spoken yet, this is the server's first word on the time.
-                let server_time = offer.expires_at.saturating_sub(offer.expires_in.saturating_mul(1_000));
-                self.clock.rough_sample(server_time);
+            if offer.expires_in > 0 {
+                let sent = offer.expires_at.saturating_sub(offer.expires_in.saturating_mul(1_000));
+                if !self.clock.is_trusted() {
+                    // Where no socket has spoken yet, this is the server's first word on the time.
+                    self.clock.rough_sample(sent);
+                }
+                self.clock.not_before(sent);
             }
             if !self.ledger.knows(&offer.offer_id) {
                 self.on_offer(offer.known(), text, true);

@@ -174,7 +174,8 @@ impl Flags {
         self.find(key)?.variant()
     }
 
-    /// Why the flag has its value. Does not count as a read.
+    /// Why the flag has its value: `DEFAULT` too where the server knows no such flag, which then has no variant. Does not count as
+    /// a read.
     pub fn reason(&self, key: &str) -> Reason {
         match (self.find(key).map(|entry| &entry.body), self.source) {
             (None, _) => Reason::Default,

@@ -178,7 +178,8 @@ impl Client {
         self.shared.flags()
     }
 
-    /// A safe point: fetched flags that wait take effect now. [`Offers::ready`] does this too.
+    /// A safe point: fetched flags that wait take effect now. [`Offers::ready`] does this too. Nothing tells that some wait, and where
+    /// none do nothing happens: call it wherever values may change before the player's eyes, in each frame of a menu if you like.
     pub fn apply_flags(&self) {
         self.shared.apply_flags();
     }

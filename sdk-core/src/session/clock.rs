@@ -120,6 +120,14 @@ impl Clock {
         }
     }
 
+    /// A message that was sent then is here now, so the server's clock cannot be behind it, as an estimate may be: an offer would seem to
+    /// live longer than it was given.
+    pub(crate) fn not_before(&mut self, sent: i64) {
+        if let Some(offset) = &mut self.offset {
+            *offset = (*offset).max(sent.saturating_sub_unsigned(self.t));
+        }
+    }
+
     /// A pong with its round trip.
     pub(crate) fn sample(&mut self, server_time: i64, rtt: u64) {
         if self.samples.len() == SAMPLES {
@@ -190,6 +198,21 @@ mod tests {
         clock.advance(later(50, 50));
         assert_eq!(clock.server_time(), 1_000_070);
         assert_eq!(clock.server_clock().at(later(80, 80)), 1_000_100);
+    }
+
+    #[test]
+    fn no_message_comes_before_it_was_sent() {
+        let mut clock = Clock::new(START);
+        clock.not_before(9_000_000);
+        assert!(!clock.is_trusted(), "the first word is for the handshake to say");
+        clock.rough_sample(1_000_000);
+        clock.not_before(999_000);
+        assert_eq!(clock.server_time(), 1_000_000, "an old message says nothing");
+        clock.advance(later(50, 50));
+        clock.not_before(1_000_090);
+        assert_eq!(clock.server_time(), 1_000_090);
+        clock.sample(1_000_060, 20);
+        assert_eq!(clock.server_time(), 1_000_070, "a pong knows better, in both directions");
     }
 
     #[test]

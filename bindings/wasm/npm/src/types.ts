@@ -12,7 +12,10 @@ export interface Options {
   token: string | (() => Promise<string>);
   /** Where the SDK remembers. Default `local`; memory where that is denied, or where another tab has it. */
   storage?: 'local' | 'memory' | Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
-  /** When fetched flags take effect. Default: as soon as `flagsChanged` is handed over. */
+  /**
+   * When fetched flags take effect. `immediate`, the default: as soon as `flagsChanged` is handed over. `at-break`: only in
+   * `offers.ready` and `flags.apply`; but a run's first answer at once while no flag has been read.
+   */
   flagUpdates?: 'immediate' | 'at-break';
   /** Whether the page's life is watched: visibility, `online` and `offline`, `pagehide`. Default `automatic`. */
   lifecycle?: 'automatic' | 'manual';
@@ -65,9 +68,14 @@ export interface Flags {
   float(key: string, defaultValue: number): number;
   /** Parsed once, frozen. */
   json<T>(key: string, defaultValue: T): T;
+  /** `undefined`: the server knows no such flag, or it was malformed. */
   variant(key: string): string | undefined;
+  /** Why the value is what it is: `DEFAULT` for a flag with its default variant, and for one that the server does not know. */
   reason(key: string): Reason;
-  /** A safe point: fetched flags that wait take effect now. `offers.ready` is one too. */
+  /**
+   * A safe point: fetched flags that wait take effect now. `offers.ready` is one too. Nothing tells that some wait, and where none do
+   * nothing happens: call it wherever values may change before the player's eyes, in each frame of a menu if you like.
+   */
   apply(): void;
   /** What the game observes of its player, for targeting: at most 8. Fetches the flags anew. */
   setAttributes(attributes: Record<string, Scalar>): void;

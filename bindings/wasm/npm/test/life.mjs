@@ -163,6 +163,11 @@ export function tellOfLife(stage) {
     assert.deepEqual(seen, { kept: keeps, restored: keeps }, 'whether it is out of the cache');
     if (!keeps) await stage.play(page, 'walker');
     await reaches(page, 'online');
+    if (keeps) {
+      const moves = await page.evaluate(() => window.told.get(window.client).filter(({ kind }) => kind === 'stateChanged').slice(-3));
+      const why = moves.map(({ state, cause, code }) => [state, cause, code]);
+      assert.deepEqual(why, [['dormant', 'background', 0], ['connecting', 'background', 0], ['online', 'none', 0]], 'nobody’s fault');
+    }
     assert.equal(await offer(page), 'starter');
     assert.equal((await flag(page))[0], '$1.99');
     assert.deepEqual(await warnings(page), []);

@@ -219,7 +219,8 @@ fn new_offer(
         campaign_id: campaign_id.clone(),
         title: title.clone(),
         discount: change.and_then(|c| c.discount).unwrap_or(definition.discount),
-        expires_in: (expires_at - now) / 1000,
+        // Rounded up: what is left can then be no more than this, and a device without a better clock knows so.
+        expires_in: (expires_at - now + 999) / 1000,
         expires_at,
         image_url: image_url.clone(),
         data,

@@ -133,7 +133,7 @@ impl Server {
             campaign_id: "campaign".into(),
             title: format!("Offer {id}"),
             discount: 20.0,
-            expires_in: (offer.expires_at - Server::clock(t)) / 1_000,
+            expires_in: (offer.expires_at - Server::clock(t) + 999) / 1_000,
             expires_at: offer.expires_at,
             image_url: "https://img.example.com/a.png".into(),
             data: None,

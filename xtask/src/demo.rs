@@ -1,6 +1,6 @@
 //! `cargo xtask demo mini-app`: the Telegram Mini App with everything that it needs, on this machine. It builds the npm package, starts the
 //! reference server, tells it of the demo's flags and campaigns as an operator would, and starts the page's development server.
-//! `--test` plays the built page in Chromium in place of that. What is shown and tested is in the example's folder.
+//! `--test` plays the built page in Chromium and WebKit in place of that. What is shown and tested is in the example's folder.
 
 use crate::npm;
 use crate::process::{self, CommandLine};
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     /// Forget the players of earlier demos
     #[arg(long)]
     fresh: bool,
-    /// Check the types, build the page, and play it in Chromium
+    /// Check the types, build the page, and play it in Chromium and WebKit
     #[arg(long)]
     test: bool,
 }

@@ -9,13 +9,13 @@ export const PATIENCE_MS = 45_000;
 export const test = (name, run) => nodeTest(name, { timeout: 4 * PATIENCE_MS }, run);
 
 /** `promise`, or an error that names what did not come; `more()` may add what is known of it. */
-export async function within(what, promise, more) {
+export async function within(what, promise, more, patience = PATIENCE_MS) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(async () => {
       const known = await Promise.race([more?.(), new Promise((resolve) => setTimeout(resolve, 2_000))]).catch((error) => `${error}`);
-      reject(new Error(`waited ${PATIENCE_MS / 1_000} s for ${what}${known ? `: ${JSON.stringify(known)}` : ''}`));
-    }, PATIENCE_MS);
+      reject(new Error(`waited ${patience / 1_000} s for ${what}${known ? `: ${JSON.stringify(known)}` : ''}`));
+    }, patience);
   });
   try {
     return await Promise.race([promise, late]);
@@ -25,7 +25,7 @@ export async function within(what, promise, more) {
 }
 
 /** Asks until the answer is true, and gives it. */
-export function until(what, so) {
+export function until(what, so, patience) {
   let over = false;
   let last;
   const ask = async () => {
@@ -35,7 +35,7 @@ export function until(what, so) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
-  return within(what, ask(), () => last).finally(() => (over = true));
+  return within(what, ask(), () => last, patience).finally(() => (over = true));
 }
 
 /** A client's next event of a kind. */

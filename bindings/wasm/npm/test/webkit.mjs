@@ -56,7 +56,9 @@ export async function startWebKit() {
     DISPLAY: `:${`${number}`.trim()}`,
     // Its sandbox wants what a container has not. The pages are ours.
     WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1',
+    // There is no graphics card either: without these two it draws a few frames a second.
     LIBGL_ALWAYS_SOFTWARE: '1',
+    WEBKIT_DISABLE_DMABUF_RENDERER: '1',
     NO_AT_BRIDGE: '1',
   };
   const driver = await start('WebKitWebDriver', [`--port=${port}`], { stdio: 'ignore', env });

@@ -1,7 +1,7 @@
 //! Bets: placed with a key and the server's seed hash, repeated until answered, asked for by a later process.
 
 use crate::event::{BetOutcome, Event, RequestId};
-use crate::protocol::json::Object;
+use crate::protocol::json::{Members, Object};
 use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{BetAcknowledged, BetQuery, BetSettled, Message, PlaceBet};
 use crate::protocol::{Channel, Code, Envelope};
@@ -55,17 +55,21 @@ impl Core {
     pub(super) fn on_bet_answered(&mut self, request: RequestId, key: &str, kind: &str, payload: &str) {
         let game_id = self.bets.answered(key);
         self.store.touch_player(false);
+        let mut members = Members::of(payload);
         if kind == BetAcknowledged::KIND
             && let Some(game_id) = game_id
-            && let Ok(acknowledged) = BetAcknowledged::read(payload)
         {
-            self.bets.learn_hash(&game_id, &acknowledged.next_seed_hash);
+            let acknowledged = BetAcknowledged::of(&mut members);
+            if members.wrong().is_none() {
+                self.bets.learn_hash(&game_id, &acknowledged.next_seed_hash);
+            }
         }
         self.tell_completed(request, key, kind, payload);
-        if kind == BetSettled::KIND
-            && let Ok(settled) = BetSettled::read(payload)
-        {
-            self.tell_settled(settled, false);
+        if kind == BetSettled::KIND {
+            let settled = BetSettled::of(&mut members);
+            if members.wrong().is_none() {
+                self.tell_settled(settled, false);
+            }
         }
     }
 
@@ -105,7 +109,11 @@ impl Core {
 
     /// A result, durable. A `bet_settled` whose request is still pending completes it.
     pub(super) fn on_settled(&mut self, envelope: &Envelope<'_>, durable: bool) -> Wait {
-        let Some(settled) = self.read::<BetSettled>(envelope) else { return Wait::Done };
+        let mut payload = Members::of(&envelope.payload);
+        let settled = BetSettled::of(&mut payload);
+        if !self.is_whole(envelope, &payload) {
+            return Wait::Done;
+        }
         let key = settled.idempotency_key.clone();
         let pending = |open: &Open| matches!(open.owner, Owner::Bet(_)) && open.key.as_ref() == Some(&key);
         while let Some(Open { owner: Owner::Bet(request), .. }) = self.requests.take_first(&pending) {

@@ -161,7 +161,9 @@ impl Core {
             }
         }
         for (_, offer) in &record.list("held") {
-            if let Ok(read) = Offered::read(offer) {
+            let mut members = Members::of(offer);
+            let read = Offered::of(&mut members);
+            if members.wrong().is_none() {
                 self.store.safe.push(read.offer_id.clone());
                 self.ledger.hold(read.known(), offer, false);
             }

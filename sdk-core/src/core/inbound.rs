@@ -40,21 +40,28 @@ impl Core {
     fn on_handshake(&mut self, socket: SocketId, envelope: &Envelope<'_>) {
         match (envelope.channel, &*envelope.kind) {
             (Channel::System, "connected") => {
-                if let Some(connected) = self.read::<Connected>(envelope) {
+                let mut payload = Members::of(&envelope.payload);
+                let connected = Connected::of(&mut payload);
+                if self.is_whole(envelope, &payload) {
                     self.on_connected(&connected);
                 }
             }
-            (Channel::System, "authenticated") => match self.read::<Authenticated>(envelope) {
-                Some(authenticated) => self.on_authenticated(socket, &authenticated),
-                None => self.give_up_socket(Cause::Protocol),
-            },
+            (Channel::System, "authenticated") => {
+                let mut payload = Members::of(&envelope.payload);
+                let authenticated = Authenticated::of(&mut payload);
+                if self.is_whole(envelope, &payload) {
+                    self.on_authenticated(socket, &authenticated);
+                } else {
+                    self.give_up_socket(Cause::Protocol);
+                }
+            }
             (Channel::System, "auth_failed") => {
-                let reason = self.read::<AuthFailed>(envelope).map(|failed| failed.reason);
-                self.on_auth_failed(reason.as_deref().unwrap_or("no reason given"));
+                let failed = AuthFailed::of(&mut Members::of(&envelope.payload));
+                self.on_auth_failed(&failed.reason);
             }
             (Channel::System, "reconnect") => self.on_reconnect(envelope),
             (Channel::System, "error") => {
-                let error = self.read::<ErrorReply>(envelope).unwrap_or_default();
+                let error = ErrorReply::of(&mut Members::of(&envelope.payload));
                 self.log(LogLevel::Warn, &["error in the handshake: ", &error.code, " ", &error.message]);
             }
             (_, kind) => self.log(LogLevel::Debug, &["ignored ", kind, " before authenticated"]),
@@ -125,18 +132,21 @@ impl Core {
         match (envelope.channel, &*envelope.kind) {
             (Channel::System, "reconnect") => self.on_reconnect(envelope),
             (Channel::System, "flags_changed") => {
-                if let Some(changed) = self.read::<FlagsChanged>(envelope) {
+                let mut payload = Members::of(&envelope.payload);
+                let changed = FlagsChanged::of(&mut payload);
+                if self.is_whole(envelope, &payload) {
                     let delay = self.rng.below(changed.spread_ms.saturating_add(1));
                     self.flag_fetch.on_changed(self.clock.t(), &changed.version, delay);
                 }
             }
             (Channel::System, "connected" | "authenticated" | "pong" | "ok") => {}
             (Channel::Offers, "new_offer") => {
-                return match self.read::<Offered>(envelope) {
-                    Some(offer) => self.on_offer(offer.known(), &envelope.payload, false),
-                    // It will never be readable; waiting for it would block all that follows.
-                    None => Wait::Done,
-                };
+                let mut payload = Members::of(&envelope.payload);
+                let offer = Offered::of(&mut payload);
+                // What is not readable never will be; waiting for it would block all that follows.
+                if self.is_whole(envelope, &payload) {
+                    return self.on_offer(offer.known(), &envelope.payload, false);
+                }
             }
             (Channel::Game, "bet_settled") => return self.on_settled(envelope, durable),
             (Channel::Game, "game_event") => return self.on_game_event(envelope, durable),
@@ -153,10 +163,12 @@ impl Core {
 
     fn on_reply(&mut self, re: &str, envelope: &Envelope<'_>) {
         if envelope.channel == Channel::System && envelope.kind == "pong" {
-            if let Some(rtt) = self.heartbeat.pong(re, self.clock.t())
-                && let Some(pong) = self.read::<Pong>(envelope)
-            {
-                self.clock.sample(pong.server_time, rtt);
+            if let Some(rtt) = self.heartbeat.pong(re, self.clock.t()) {
+                let mut payload = Members::of(&envelope.payload);
+                let pong = Pong::of(&mut payload);
+                if self.is_whole(envelope, &payload) {
+                    self.clock.sample(pong.server_time, rtt);
+                }
             }
             return;
         }
@@ -171,7 +183,7 @@ impl Core {
     }
 
     fn on_error_reply(&mut self, open: Open, envelope: &Envelope<'_>) {
-        let error = self.read::<ErrorReply>(envelope).unwrap_or_default();
+        let error = ErrorReply::of(&mut Members::of(&envelope.payload));
         self.fail(
             open,
             Failure {
@@ -185,24 +197,18 @@ impl Core {
     }
 
     fn on_reconnect(&mut self, envelope: &Envelope<'_>) {
-        if let Some(reconnect) = self.read::<Reconnect>(envelope) {
+        let mut payload = Members::of(&envelope.payload);
+        let reconnect = Reconnect::of(&mut payload);
+        if self.is_whole(envelope, &payload) {
             self.on_drain(&reconnect);
         }
     }
 
-    pub(super) fn read<T: Read>(&mut self, envelope: &Envelope<'_>) -> Option<T> {
-        let mut members = Members::of(&envelope.payload);
-        let read = T::of(&mut members);
-        self.is_whole(&envelope.kind, members).then_some(read)
-    }
-
-    fn is_whole(&mut self, kind: &str, members: Members<'_>) -> bool {
-        match members.end() {
-            Ok(()) => true,
-            Err(wrong) => {
-                self.log(LogLevel::Warn, &["ignored a ", kind, " of the wrong form: ", wrong]);
-                false
-            }
+    /// Whether all that was read of a message was good; what was not is logged.
+    pub(super) fn is_whole(&mut self, envelope: &Envelope<'_>, payload: &Members<'_>) -> bool {
+        if let Some(wrong) = payload.wrong() {
+            self.log(LogLevel::Warn, &["ignored a ", &envelope.kind, " of the wrong form: ", wrong]);
         }
+        payload.wrong().is_none()
     }
 }

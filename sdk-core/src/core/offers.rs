@@ -4,7 +4,7 @@ use crate::event::{Dropped, Event, Outcome, State};
 use crate::io::{HttpFailure, HttpReply, LogLevel, SocketId};
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, Known, result_props};
-use crate::protocol::json::{Json, Object};
+use crate::protocol::json::{Json, Members, Object};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{Message, NotReady, ReadyForOffer};
 use crate::protocol::{is_name, json};
@@ -229,10 +229,12 @@ impl Core {
             self.no_offer_for(number);
         }
         for (_, text) in &offers {
-            let Ok(offer) = Offered::read(text) else {
+            let mut members = Members::of(text);
+            let offer = Offered::of(&mut members);
+            if members.wrong().is_some() {
                 self.log(LogLevel::Info, &["the claim over HTTP brought what is no offer"]);
                 continue;
-            };
+            }
             if offer.expires_in > 0 {
                 let sent = offer.expires_at.saturating_sub(offer.expires_in.saturating_mul(1_000));
                 if !self.clock.is_trusted() {

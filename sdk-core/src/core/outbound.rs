@@ -5,6 +5,7 @@ use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output, Socket
 use crate::protocol::limits::ACK_DELAY_MS;
 use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{Ack, Lease, Message, Ping};
+use crate::protocol::json::Members;
 use crate::protocol::{Channel, Code, Envelope, json};
 use crate::session::requests::{Open, Owner};
 use crate::session::timers::Timer;
@@ -131,8 +132,8 @@ impl Core {
                 self.tell_completed(request, open.key.as_deref().unwrap_or_default(), kind, payload);
             }
             Owner::Break(number) => {
-                let pending = Lease::read(payload).map_or(0, |lease| lease.pending);
-                if pending == 0 {
+                // A count that can't be read is none.
+                if Lease::of(&mut Members::of(payload)).pending == 0 {
                     self.no_offer_for(number);
                 }
             }

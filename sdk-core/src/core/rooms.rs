@@ -2,7 +2,7 @@
 
 use crate::event::{Event, RoomChange};
 use crate::io::SocketId;
-use crate::protocol::json::{Json, Object};
+use crate::protocol::json::{Json, Members, Object};
 use crate::protocol::messages::client::{Read, Relayed};
 use crate::protocol::messages::{GameJoined, PlayerMoved, RoomState};
 use crate::protocol::{Channel, Code, Envelope};
@@ -80,9 +80,11 @@ impl Core {
     }
 
     pub(super) fn on_joined(&mut self, game_id: &str, payload: &str) {
-        let Ok(joined) = GameJoined::read(payload) else {
+        let mut payload = Members::of(payload);
+        let joined = GameJoined::of(&mut payload);
+        if payload.wrong().is_some() {
             return self.on_join_failed(game_id, Code::InvalidPayload);
-        };
+        }
         if let Some(hash) = joined.server_seed_hash {
             self.bets.learn_hash(game_id, &hash);
         }
@@ -110,7 +112,11 @@ impl Core {
     }
 
     pub(super) fn on_game_event(&mut self, envelope: &Envelope<'_>, durable: bool) -> Wait {
-        let Some(message) = self.read::<Relayed>(envelope) else { return Wait::Done };
+        let mut payload = Members::of(&envelope.payload);
+        let message = Relayed::of(&mut payload);
+        if !self.is_whole(envelope, &payload) {
+            return Wait::Done;
+        }
         let Numbered::Next { missing } = self.rooms.numbered(&message.game_id, message.n) else {
             return Wait::Done;
         };
@@ -125,8 +131,9 @@ impl Core {
     }
 
     pub(super) fn on_player_moved(&mut self, envelope: &Envelope<'_>, change: RoomChange) {
-        let Some(moved) = self.read::<PlayerMoved>(envelope) else { return };
-        if self.rooms.is_in(&moved.game_id) {
+        let mut payload = Members::of(&envelope.payload);
+        let moved = PlayerMoved::of(&mut payload);
+        if self.is_whole(envelope, &payload) && self.rooms.is_in(&moved.game_id) {
             self.room_changed(moved.game_id, change, &moved.user_id, moved.player_count, None);
         }
     }

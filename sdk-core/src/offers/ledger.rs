@@ -3,7 +3,7 @@
 //! Offers come in, none leaves twice, none leaves after its expiry. When one may leave is the gate's business.
 
 use crate::event::{Offer, Outcome};
-use crate::protocol::json::Object;
+use crate::protocol::json::{Members, Object};
 use crate::protocol::limits::MAX_SEEN_OFFERS;
 use crate::protocol::messages::client::{Offered, Read};
 
@@ -90,7 +90,7 @@ impl Ledger {
     pub(crate) fn surface(&mut self, offer_id: &str, placement: &str, event: u64) -> Option<Offer> {
         let held = self.held_mut(offer_id).filter(|h| h.surfaced_as.is_none())?;
         // It could be read when it came.
-        let offer = Offered::read(&held.text).ok()?;
+        let offer = Offered::of(&mut Members::of(&held.text));
         held.surfaced_as = Some(event);
         self.showing.push(Known { offer_id: offer_id.to_owned(), expires_at: offer.expires_at });
         Some(Offer {

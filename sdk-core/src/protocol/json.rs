@@ -250,6 +250,11 @@ impl<'a> Members<'a> {
         })
     }
 
+    /// The first that was missing or wrong.
+    pub(crate) fn wrong(&self) -> Option<Wrong> {
+        self.wrong
+    }
+
     /// Whether all that was asked for was good.
     pub(crate) fn end(self) -> Result<(), Wrong> {
         self.wrong.map_or(Ok(()), Err)

@@ -87,7 +87,7 @@ impl Core {
 
     /// No socket: what must not wait goes over HTTP, with a token that is in hand.
     pub(super) fn flush_over_http(&mut self) {
-        let soon_online = matches!(self.link.phase, Phase::Opening(_) | Phase::Handshake(_));
+        let soon_online = matches!(self.link.phase, Phase::Opening | Phase::Handshake);
         let must = self.analytics.urgent() || self.link.background;
         if soon_online || !must || !self.link.network || !self.analytics.has_to_send() {
             return;

@@ -3,7 +3,7 @@
 use crate::command::{Command, Secret};
 use crate::event::{Cause, State};
 use crate::io::Output;
-use crate::protocol::{Channel, CloseCode, Code};
+use crate::protocol::{CloseCode, Code};
 use crate::rooms::bets::Placed;
 use crate::session::link::{Halt, Phase};
 use crate::session::requests::{Open, Owner};
@@ -22,7 +22,7 @@ impl Core {
                 let open = Open::new(Owner::Game(request), channel, &kind, payload, deadline);
                 self.requests.add(open.with_key(key));
             }
-            Command::Send { channel, kind, payload } => self.send_unkept(channel, &kind, &payload),
+            Command::Send { channel, kind, payload } => self.send(channel, &kind, &payload),
             Command::Track { name, props } => self.track(&name, &props),
             Command::SetToken(token) => self.set_token(token.map(|Secret(text)| text)),
             Command::SetAttributes(json) => self.flag_fetch.on_attributes(self.clock.t(), &json),
@@ -39,20 +39,13 @@ impl Core {
         }
     }
 
-    /// `send`: not kept. When not online it is lost, and that is what the game asked for.
-    pub(super) fn send_unkept(&mut self, channel: Channel, kind: &str, payload: &str) {
-        if let Some(socket) = self.link.online() {
-            self.send(socket, channel, kind, payload);
-        }
-    }
-
     /// `close`: every open answer is given, what must not be lost is sent or saved, and nothing comes after.
     fn close(&mut self) {
         self.end_break();
         self.flush_now();
-        if let Some(socket) = self.link.online() {
+        if self.link.is_online() {
             self.send_batches();
-            self.write_requests(socket);
+            self.write_requests();
             self.send_ack();
         }
         self.fail_all(Code::Closed, "the client was closed");

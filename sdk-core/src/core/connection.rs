@@ -35,7 +35,7 @@ impl Core {
         }
         self.tokens.spent();
         let socket = self.link.next_socket();
-        self.link.phase = Phase::Opening(socket);
+        self.link.phase = Phase::Opening;
         self.link.server_delay = None;
         self.timers.set(Timer::Handshake, Some(self.clock.t() + CLIENT_HANDSHAKE_MS));
         self.out.push(Output::OpenSocket { socket, url: self.config.socket_url() });
@@ -52,10 +52,10 @@ impl Core {
     }
 
     pub(super) fn on_socket_opened(&mut self, socket: SocketId) {
-        if self.link.phase != Phase::Opening(socket) {
+        if self.link.phase != Phase::Opening || self.link.socket() != Some(socket) {
             return;
         }
-        self.link.phase = Phase::Handshake(socket);
+        self.link.phase = Phase::Handshake;
         let token = self.tokens.in_hand().unwrap_or_default().to_owned();
         let same_player = self.tokens.player().is_none_or(|player| player == self.store.player());
         let resume = self.delivery.resume().filter(|_| same_player);
@@ -98,7 +98,7 @@ impl Core {
             return;
         }
         if code == CloseCode::TOO_LARGE {
-            self.fail_longest(socket);
+            self.fail_longest();
         }
         let stable = self.leave_socket();
         (self.link.last_cause, self.link.last_code) = match code {
@@ -146,8 +146,7 @@ impl Core {
 
     /// What the end of any socket entails. True when the connection had been up long enough to count.
     pub(super) fn leave_socket(&mut self) -> bool {
-        let up = self.link.online().map(|_| self.clock.t() - self.link.online_since);
-        let stable = up.is_some_and(|ms| ms >= STABLE_AFTER_MS);
+        let stable = self.link.is_online() && self.clock.t() - self.link.online_since >= STABLE_AFTER_MS;
         if stable {
             self.link.attempt = 0;
         }
@@ -155,6 +154,8 @@ impl Core {
         for timer in [Timer::Handshake, Timer::Heartbeat, Timer::PingTimeout, Timer::Ack] {
             self.timers.stop(timer);
         }
+        self.requests.socket_ended();
+        self.gate.set_asked(false);
         self.fail_lost_requests();
         stable
     }
@@ -228,8 +229,8 @@ impl Core {
         self.clock.discard_samples();
         match self.link.phase {
             _ if ends => {}
-            Phase::Online(_) => self.probe(),
-            Phase::Opening(_) | Phase::Handshake(_) => {
+            Phase::Online => self.probe(),
+            Phase::Opening | Phase::Handshake => {
                 self.timers.set(Timer::Handshake, Some(self.clock.t() + CLIENT_HANDSHAKE_MS));
             }
             Phase::Idle | Phase::Backoff => {}
@@ -244,7 +245,7 @@ impl Core {
 
     pub(super) fn on_heartbeat(&mut self) {
         let due = self.heartbeat.ping_due().is_some_and(|at| at <= self.clock.t());
-        if due && self.link.online().is_some() {
+        if due && self.link.is_online() {
             // What waits rides along: one wake-up of the radio.
             self.flush_now();
             self.save_all();
@@ -256,7 +257,7 @@ impl Core {
     pub(super) fn on_ping_timeout(&mut self) {
         // An answer that came with this very wake-up still counts.
         let dead = self.heartbeat.dead_at().is_some_and(|at| at <= self.clock.t());
-        if dead && self.link.online().is_some() {
+        if dead && self.link.is_online() {
             self.log(LogLevel::Warn, &["a ping was not answered: the socket is dead"]);
             self.give_up_socket(Cause::Network);
         }

@@ -31,13 +31,13 @@ impl Core {
         self.heartbeat.received(self.clock.t());
         self.clock.not_before(envelope.timestamp);
         match self.link.phase {
-            Phase::Handshake(_) => self.on_handshake(socket, &envelope),
-            Phase::Online(_) => self.on_message(&envelope),
-            Phase::Opening(_) | Phase::Idle | Phase::Backoff => {}
+            Phase::Handshake => self.on_handshake(&envelope),
+            Phase::Online => self.on_message(&envelope),
+            Phase::Opening | Phase::Idle | Phase::Backoff => {}
         }
     }
 
-    fn on_handshake(&mut self, socket: SocketId, envelope: &Envelope<'_>) {
+    fn on_handshake(&mut self, envelope: &Envelope<'_>) {
         match (envelope.channel, &*envelope.kind) {
             (Channel::System, "connected") => {
                 let mut payload = Members::of(&envelope.payload);
@@ -50,7 +50,7 @@ impl Core {
                 let mut payload = Members::of(&envelope.payload);
                 let authenticated = Authenticated::of(&mut payload);
                 if self.is_whole(envelope, &payload) {
-                    self.on_authenticated(socket, &authenticated);
+                    self.on_authenticated(&authenticated);
                 } else {
                     self.give_up_socket(Cause::Protocol);
                 }
@@ -68,11 +68,11 @@ impl Core {
         }
     }
 
-    fn on_authenticated(&mut self, socket: SocketId, authenticated: &Authenticated) {
+    fn on_authenticated(&mut self, authenticated: &Authenticated) {
         let t = self.clock.t();
         self.timers.stop(Timer::Handshake);
         self.tokens.refusals = 0;
-        self.link.phase = Phase::Online(socket);
+        self.link.phase = Phase::Online;
         self.link.online_since = t;
         self.link.last_cause = Cause::None;
         self.link.last_code = 0;
@@ -92,7 +92,7 @@ impl Core {
             // It was the way that failed, and this is another.
             self.analytics_rest_until = 0;
         }
-        self.reconcile_rooms(socket, &authenticated.rooms);
+        self.reconcile_rooms(&authenticated.rooms);
         self.ask_for_bets();
         let with_token = self.tokens.player() == Some(self.store.player());
         self.flag_fetch.on_authenticated(t, &authenticated.flags_version, with_token);

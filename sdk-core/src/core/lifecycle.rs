@@ -37,7 +37,7 @@ impl Core {
             self.link.halt = None;
         }
         // The server has dropped a connection that was silent for so long: asking would only cost time.
-        if self.link.online().is_some() && self.heartbeat.silence(self.clock.t()) > self.dead_after {
+        if self.link.is_online() && self.heartbeat.silence(self.clock.t()) > self.dead_after {
             self.give_up_socket(Cause::Network);
         }
         self.on_maybe_new_path();
@@ -49,8 +49,8 @@ impl Core {
     /// Foreground or another network: a live socket is probed, a dead one replaced at once.
     fn on_maybe_new_path(&mut self) {
         match self.link.phase {
-            Phase::Online(_) if !self.heartbeat.is_probing() => self.probe(),
-            Phase::Opening(_) | Phase::Handshake(_) => {
+            Phase::Online if !self.heartbeat.is_probing() => self.probe(),
+            Phase::Opening | Phase::Handshake => {
                 // It may be dialling on a network that is gone.
                 let soon = self.clock.t() + PROBE_TIMEOUT_MS;
                 let bound = self.timers.get(Timer::Handshake).map_or(soon, |at| at.min(soon));
@@ -80,7 +80,7 @@ impl Core {
             return;
         }
         if let Some(socket) = self.link.socket() {
-            if self.link.online().is_some() {
+            if self.link.is_online() {
                 self.flush_now();
                 self.send_batches();
                 self.send_ack();

@@ -255,7 +255,7 @@ impl Core {
 
     /// Deadlines that follow from the state.
     fn set_timers(&mut self) {
-        let online = self.link.online().is_some();
+        let online = self.link.is_online();
         self.timers.set(Timer::Heartbeat, self.heartbeat.ping_due().filter(|_| online));
         self.timers.set(Timer::PingTimeout, self.heartbeat.dead_at().filter(|_| online));
         self.timers.set(Timer::Requests, self.requests.next_deadline());

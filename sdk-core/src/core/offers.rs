@@ -1,7 +1,7 @@
 //! Offers: what comes in is held, and surfaces in a break; breaks are asked for, claimed and answered.
 
 use crate::event::{Dropped, Event, Outcome, State};
-use crate::io::{HttpFailure, HttpReply, LogLevel, SocketId};
+use crate::io::{HttpFailure, HttpReply, LogLevel};
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, Known, result_props};
 use crate::protocol::json::{Json, Members, Object};
@@ -31,10 +31,10 @@ impl Core {
                 self.delivery.withdrawn(offer_id, event);
             }
         }
-        let asked_on = self.gate.open().and_then(|b| b.asked_on);
+        let asked = self.gate.open().is_some_and(|b| b.asked);
         self.end_break();
-        if let Some(socket) = self.link.online().filter(|socket| asked_on == Some(*socket)) {
-            self.send(socket, NotReady::CHANNEL, NotReady::KIND, "{}");
+        if asked {
+            self.send(NotReady::CHANNEL, NotReady::KIND, "{}");
         }
     }
 
@@ -103,7 +103,7 @@ impl Core {
         if self.link.halt.is_some_and(|halt| matches!(halt.state, State::Failed | State::Replaced)) {
             return self.end_break();
         }
-        let claim_due = open.claim_at.is_some_and(|at| at <= t) && self.link.online().is_none();
+        let claim_due = open.claim_at.is_some_and(|at| at <= t) && !self.link.is_online();
         if claim_due && self.may_claim() {
             self.claim();
         }
@@ -122,7 +122,7 @@ impl Core {
 
     fn settle_expiry(&mut self) {
         // After a jump the pong that is on its way knows better than the estimate.
-        if self.link.online().is_some() && !self.clock.is_trusted() {
+        if self.link.is_online() && !self.clock.is_trusted() {
             return;
         }
         let now = self.clock.server_time();
@@ -182,9 +182,9 @@ impl Core {
     // ---- asking ----
 
     /// `ready_for_offer` with what is left of the break, once a socket.
-    pub(super) fn ask_for_offer(&mut self, socket: SocketId) {
+    pub(super) fn ask_for_offer(&mut self) {
         let t = self.clock.t();
-        let Some(lease_ms) = self.gate.lease_to_ask(t, socket) else { return };
+        let Some(lease_ms) = self.gate.lease_to_ask(t) else { return };
         let Some(open) = self.gate.open() else { return };
         let mut ready = Object::new();
         ready.text("placement", &open.placement).number("leaseMs", lease_ms as i64).number("max", 1);
@@ -194,7 +194,7 @@ impl Core {
         let owner = Owner::Break(open.number);
         let request = Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, ready.end(), open.until);
         self.requests.add(request);
-        self.gate.asked(socket);
+        self.gate.set_asked(true);
     }
 
     pub(super) fn may_claim(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What goes out: the envelope with its acknowledgement, requests and their ends, HTTP.
 
 use crate::event::{Event, RequestId};
-use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output, SocketId};
+use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output};
 use crate::protocol::limits::ACK_DELAY_MS;
 use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{Ack, Lease, Message, Ping};
@@ -45,14 +45,14 @@ fn wire_id(id: u64) -> String {
 impl Core {
     /// Sends what is due on an authenticated socket, or finds another way.
     pub(super) fn settle_outbound(&mut self) {
-        let Some(socket) = self.link.online() else {
+        if !self.link.is_online() {
             return self.flush_over_http();
-        };
+        }
         // Queued events first: their triggers are to be evaluated before the break.
         self.send_batches();
         self.join_rooms();
-        self.ask_for_offer(socket);
-        self.write_requests(socket);
+        self.ask_for_offer();
+        self.write_requests();
         if self.delivery.owes_ack() && self.timers.get(Timer::Ack).is_none() {
             self.timers.set(Timer::Ack, Some(self.clock.t() + ACK_DELAY_MS));
         }
@@ -75,46 +75,50 @@ impl Core {
     }
 
     /// Puts what [`Core::compose`] made on the wire. False when the server would not read it.
-    fn transmit(&mut self, socket: SocketId, text: String) -> bool {
+    fn transmit(&mut self, text: String) -> bool {
         if text.len() > self.max_message {
             let (bytes, max) = (number(text.len() as u64), number(self.max_message as u64));
             self.log(LogLevel::Warn, &["not sent, for it is ", &bytes, " bytes and the server reads ", &max]);
             return false;
         }
-        self.out.push(Output::SendText { socket, text });
+        self.out.push(Output::SendText { socket: self.link.newest, text });
         self.heartbeat.sent(self.clock.t());
         self.delivery.ack_went_out();
         self.timers.stop(Timer::Ack);
         true
     }
 
-    /// Sends a message that nobody keeps.
-    pub(super) fn send(&mut self, socket: SocketId, channel: Channel, kind: &str, payload: &str) {
-        let text = self.compose(channel, kind, payload, None, None);
-        self.transmit(socket, text);
+    /// Sends a message that nobody keeps. When not online it is lost, and that is what was asked for.
+    pub(super) fn send(&mut self, channel: Channel, kind: &str, payload: &str) {
+        if self.link.is_online() {
+            let text = self.compose(channel, kind, payload, None, None);
+            self.transmit(text);
+        }
     }
 
     pub(super) fn ping(&mut self, probe: bool) {
-        let Some(socket) = self.link.online() else { return };
+        if !self.link.is_online() {
+            return;
+        }
         let id = self.requests.next_id();
         let text = self.compose(Ping::CHANNEL, Ping::KIND, "{}", Some(id), None);
-        self.transmit(socket, text);
+        self.transmit(text);
         self.heartbeat.pinged(wire_id(id), self.clock.t(), probe);
     }
 
     pub(super) fn send_ack(&mut self) {
-        if let Some(socket) = self.link.online().filter(|_| self.delivery.owes_ack()) {
-            self.send(socket, Ack::CHANNEL, Ack::KIND, "{}");
+        if self.delivery.owes_ack() {
+            self.send(Ack::CHANNEL, Ack::KIND, "{}");
         }
     }
 
-    /// Writes every request that may (again) be written on this socket.
-    pub(super) fn write_requests(&mut self, socket: SocketId) {
-        while let Some(open) = self.requests.to_write(socket) {
+    /// Writes every request that may (again) be written on the present socket.
+    pub(super) fn write_requests(&mut self) {
+        while let Some(open) = self.requests.to_write() {
             let id = open.id;
             let text = self.compose(open.channel, &open.kind, &open.payload, Some(id), open.key.as_deref());
-            if self.transmit(socket, text) {
-                self.requests.written(id, socket);
+            if self.transmit(text) {
+                self.requests.written(id);
             } else if let Some(open) = self.requests.take(id) {
                 self.fail(
                     open,
@@ -205,8 +209,8 @@ impl Core {
     }
 
     /// The server closed with 1009: the longest unanswered message is failed and not sent again.
-    pub(super) fn fail_longest(&mut self, socket: SocketId) {
-        if let Some(open) = self.requests.take_longest(socket) {
+    pub(super) fn fail_longest(&mut self) {
+        if let Some(open) = self.requests.take_longest() {
             self.fail(
                 open,
                 Failure::own(Code::MessageTooLarge, "the server closed the connection over its size"),

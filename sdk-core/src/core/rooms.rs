@@ -1,7 +1,6 @@
 //! Rooms: joined when the game asks, joined again after a lost session, left when the game says so.
 
 use crate::event::{Event, RoomChange};
-use crate::io::SocketId;
 use crate::protocol::json::{Json, Members, Object};
 use crate::protocol::messages::client::{Read, Relayed};
 use crate::protocol::messages::{GameJoined, PlayerMoved, RoomState};
@@ -33,21 +32,19 @@ impl Core {
         }
         let owner = Owner::Join(game_id.clone());
         self.requests.take_first(&|open| open.owner == owner);
-        if let Some(socket) = self.link.online() {
-            self.send_leave(socket, &game_id);
-        }
+        self.send_leave(&game_id);
         self.room_changed(game_id, RoomChange::Left, "", 0, None);
     }
 
-    fn send_leave(&mut self, socket: SocketId, game_id: &str) {
-        self.send(socket, Channel::Game, "leave_game", &room_payload(game_id));
+    fn send_leave(&mut self, game_id: &str) {
+        self.send(Channel::Game, "leave_game", &room_payload(game_id));
     }
 
     /// `rooms().send`: not kept.
     pub(super) fn room_send(&mut self, game_id: &str, event: &str, data: &str) {
         let payload = Object::new().text("gameId", game_id).text("event", event).raw("data", data).end();
         if self.rooms.is_in(game_id) {
-            self.send_unkept(Channel::Game, "game_event", &payload);
+            self.send(Channel::Game, "game_event", &payload);
         }
     }
 
@@ -61,12 +58,12 @@ impl Core {
     }
 
     /// `authenticated` says where this session still is.
-    pub(super) fn reconcile_rooms(&mut self, socket: SocketId, still_in: &[RoomState]) {
+    pub(super) fn reconcile_rooms(&mut self, still_in: &[RoomState]) {
         self.rooms.reconnected();
         for RoomState { game_id, n, .. } in still_in {
             match self.rooms.joined(game_id, *n) {
                 Some(missing) => self.tell_gap(game_id, missing),
-                None => self.send_leave(socket, game_id),
+                None => self.send_leave(game_id),
             }
         }
     }
@@ -94,15 +91,15 @@ impl Core {
     }
 
     pub(super) fn on_join_lost(&mut self, game_id: &str, failure: &Failure) {
-        // Its socket went: the next one asks again.
-        let online = self.link.online();
-        if let Some(socket) = online.filter(|_| failure.code == Code::UnknownOutcome) {
+        if failure.code == Code::UnknownOutcome {
+            if !self.link.is_online() {
+                // Its socket went: the next one asks again.
+                return;
+            }
             // The server may yet let us in; what comes after this on the wire undoes it.
-            self.send_leave(socket, game_id);
+            self.send_leave(game_id);
         }
-        if failure.code != Code::UnknownOutcome || online.is_some() {
-            self.on_join_failed(game_id, failure.code);
-        }
+        self.on_join_failed(game_id, failure.code);
     }
 
     fn on_join_failed(&mut self, game_id: &str, code: Code) {

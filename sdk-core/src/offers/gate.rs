@@ -1,6 +1,5 @@
 //! The gate: an offer surfaces only while the game has a break open, and a break has one answer (`PROTOCOL.md`, section 7).
 
-use crate::io::SocketId;
 use crate::protocol::limits::{CLAIM_AFTER_MS, LEASE_MIN_MS};
 
 /// A break in play that waits for its answer.
@@ -13,8 +12,8 @@ pub(crate) struct Break {
     pub(crate) until: u64,
     /// When the HTTP claim is due, if there is no socket by then.
     pub(crate) claim_at: Option<u64>,
-    /// `ready_for_offer` went out on this socket.
-    pub(crate) asked_on: Option<SocketId>,
+    /// `ready_for_offer` went out on the present socket.
+    pub(crate) asked: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +39,7 @@ impl Gate {
             context,
             until: t + lease,
             claim_at: Some(t + CLAIM_AFTER_MS).filter(|&at| at < t + lease),
-            asked_on: None,
+            asked: false,
         });
         before
     }
@@ -65,15 +64,16 @@ impl Gate {
         self.open.take_if(|b| b.until <= t)
     }
 
-    /// The lease to ask for on this socket: what is left, if it is worth it and was not asked for there.
-    pub(crate) fn lease_to_ask(&self, t: u64, socket: SocketId) -> Option<u64> {
-        let open = self.open.as_ref().filter(|b| b.asked_on != Some(socket))?;
+    /// The lease to ask for on the present socket: what is left, if it is worth it and was not asked for there.
+    pub(crate) fn lease_to_ask(&self, t: u64) -> Option<u64> {
+        let open = self.open.as_ref().filter(|b| !b.asked)?;
         Some(open.until.saturating_sub(t)).filter(|&left| left >= LEASE_MIN_MS)
     }
 
-    pub(crate) fn asked(&mut self, socket: SocketId) {
+    /// It was asked for on the present socket; or there is none any more.
+    pub(crate) fn set_asked(&mut self, asked: bool) {
         if let Some(open) = &mut self.open {
-            open.asked_on = Some(socket);
+            open.asked = asked;
         }
     }
 

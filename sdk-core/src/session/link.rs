@@ -12,11 +12,11 @@ pub(crate) enum Phase {
     /// No socket until the back-off ends.
     Backoff,
     /// Asked for, not open yet.
-    Opening(SocketId),
+    Opening,
     /// Open, not authenticated yet.
-    Handshake(SocketId),
+    Handshake,
     /// Authenticated.
-    Online(SocketId),
+    Online,
 }
 
 /// Why nothing is to be tried.
@@ -64,7 +64,8 @@ pub(crate) struct Link {
     pub(crate) server_delay: Option<u64>,
     /// The server forbade an attempt before this core time; no reason of ours overrides it.
     pub(crate) not_before: u64,
-    sockets: u64,
+    /// The present socket, or the last one.
+    pub(crate) newest: SocketId,
 }
 
 impl Link {
@@ -80,27 +81,21 @@ impl Link {
             last_code: 0,
             server_delay: None,
             not_before: 0,
-            sockets: 0,
+            newest: SocketId(0),
         }
     }
 
     pub(crate) fn next_socket(&mut self) -> SocketId {
-        self.sockets += 1;
-        SocketId(self.sockets)
+        self.newest.0 += 1;
+        self.newest
     }
 
     pub(crate) fn socket(&self) -> Option<SocketId> {
-        match self.phase {
-            Phase::Idle | Phase::Backoff => None,
-            Phase::Opening(socket) | Phase::Handshake(socket) | Phase::Online(socket) => Some(socket),
-        }
+        (!matches!(self.phase, Phase::Idle | Phase::Backoff)).then_some(self.newest)
     }
 
-    pub(crate) fn online(&self) -> Option<SocketId> {
-        match self.phase {
-            Phase::Online(socket) => Some(socket),
-            _ => None,
-        }
+    pub(crate) fn is_online(&self) -> bool {
+        self.phase == Phase::Online
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -122,8 +117,8 @@ impl Link {
             return (halt.state, halt.cause, halt.code);
         }
         match self.phase {
-            Phase::Online(_) => (State::Online, Cause::None, 0),
-            Phase::Opening(_) | Phase::Handshake(_) => (State::Connecting, self.last_cause, self.last_code),
+            Phase::Online => (State::Online, Cause::None, 0),
+            Phase::Opening | Phase::Handshake => (State::Connecting, self.last_cause, self.last_code),
             Phase::Backoff | Phase::Idle if !self.network => (State::Waiting, Cause::Network, self.last_code),
             Phase::Backoff => (State::Waiting, self.last_cause, self.last_code),
             Phase::Idle if self.background => (State::Dormant, Cause::Background, 0),

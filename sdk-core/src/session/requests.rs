@@ -4,7 +4,6 @@
 //! without a key that was written is never repeated.
 
 use crate::event::RequestId;
-use crate::io::SocketId;
 use crate::protocol::{Channel, Code};
 use crate::text::digits;
 
@@ -37,13 +36,14 @@ pub(crate) struct Open {
     pub(crate) deadline: u64,
     /// Written to some socket, so the server may have executed it.
     written: bool,
-    written_on: Option<SocketId>,
+    /// That socket is the present one.
+    on_socket: bool,
 }
 
 impl Open {
     pub(crate) fn new(owner: Owner, channel: Channel, kind: &str, payload: String, deadline: u64) -> Self {
         let kind = kind.to_owned();
-        Open { id: 0, owner, channel, kind, payload, key: None, deadline, written: false, written_on: None }
+        Open { id: 0, owner, channel, kind, payload, key: None, deadline, written: false, on_socket: false }
     }
 
     pub(crate) fn with_key(mut self, key: Option<String>) -> Self {
@@ -77,16 +77,23 @@ impl Requests {
         self.last_id
     }
 
-    /// The next request to write: one not yet on this socket that may be written again.
-    pub(crate) fn to_write(&self, socket: SocketId) -> Option<&Open> {
-        let may = |r: &Open| r.written_on != Some(socket) && (r.key.is_some() || !r.written);
+    /// The next request to write: one not yet on the present socket that may be written again.
+    pub(crate) fn to_write(&self) -> Option<&Open> {
+        let may = |r: &Open| !r.on_socket && (r.key.is_some() || !r.written);
         self.open.iter().find(|r| may(r))
     }
 
-    pub(crate) fn written(&mut self, id: u64, socket: SocketId) {
+    pub(crate) fn written(&mut self, id: u64) {
         if let Some(request) = self.open.iter_mut().find(|r| r.id == id) {
             request.written = true;
-            request.written_on = Some(socket);
+            request.on_socket = true;
+        }
+    }
+
+    /// The present socket ended.
+    pub(crate) fn socket_ended(&mut self) {
+        for request in &mut self.open {
+            request.on_socket = false;
         }
     }
 
@@ -117,9 +124,9 @@ impl Requests {
         self.take_first(&|r| r.written && r.key.is_none())
     }
 
-    /// The longest request that is on this socket unanswered: the one that a close 1009 was about.
-    pub(crate) fn take_longest(&mut self, socket: SocketId) -> Option<Open> {
-        let on_socket = self.open.iter().filter(|r| r.written_on == Some(socket));
+    /// The longest request that is on the present socket unanswered: the one that a close 1009 was about.
+    pub(crate) fn take_longest(&mut self) -> Option<Open> {
+        let on_socket = self.open.iter().filter(|r| r.on_socket);
         let id = on_socket.max_by_key(|r| r.payload.len())?.id;
         self.take(id)
     }

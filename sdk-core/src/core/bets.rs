@@ -77,30 +77,32 @@ impl Core {
         self.on_bet_answered(EARLIER, key, kind, payload);
     }
 
-    pub(super) fn on_bet_status_failed(&mut self, key: &str, failure: Failure) {
+    pub(super) fn on_bet_status_failed(&mut self, key: &str, failure: &Failure<'_>) {
         // Anything but the server's own word leaves the question open for the next connection.
         if failure.code == Code::NotFound {
             self.bets.answered(key);
             self.store.touch_player(false);
-            self.tell_failed(EARLIER, key.to_owned(), failure);
+            self.tell_failed(EARLIER, key, failure);
         }
     }
 
     /// Answers `SEED_USED` itself; any other failure is the game's.
-    pub(super) fn on_bet_failed(&mut self, request: RequestId, open: &Open, failure: Failure) {
-        let key = open.key.clone().unwrap_or_default();
-        if failure.code == Code::SeedUsed
-            && let Some(hash) = &failure.next_seed_hash
-            && self.bets.renew(&key, hash)
-        {
-            return self.write_bet(request, key, open.deadline);
+    pub(super) fn on_bet_failed(
+        &mut self,
+        request: RequestId,
+        key: &str,
+        deadline: u64,
+        failure: &Failure<'_>,
+    ) {
+        if failure.code == Code::SeedUsed && self.bets.renew(key, failure.next_seed_hash) {
+            return self.write_bet(request, key.to_owned(), deadline);
         }
         match failure.code {
             Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => {
-                self.bets.given_up(&key);
+                self.bets.given_up(key);
             }
             _ => {
-                self.bets.answered(&key);
+                self.bets.answered(key);
                 self.store.touch_player(false);
             }
         }
@@ -116,7 +118,9 @@ impl Core {
         }
         let key = settled.idempotency_key.clone();
         let pending = |open: &Open| matches!(open.owner, Owner::Bet(_)) && open.key.as_ref() == Some(&key);
-        while let Some(Open { owner: Owner::Bet(request), .. }) = self.requests.take_first(&pending) {
+        while let Some(open) = self.requests.take_first(&pending)
+            && let Owner::Bet(request) = open.owner
+        {
             self.tell_completed(request, &key, BetSettled::KIND, &envelope.payload);
         }
         if self.bets.unanswered.contains(&key) {

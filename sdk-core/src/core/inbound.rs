@@ -176,22 +176,22 @@ impl Core {
             return self.log(LogLevel::Debug, &[&envelope.kind, " answers nothing that is open"]);
         };
         if envelope.channel == Channel::System && envelope.kind == "error" {
-            self.on_error_reply(open, envelope);
+            self.on_error_reply(&open, envelope);
         } else {
-            self.complete(open, &envelope.kind, &envelope.payload);
+            self.complete(&open, &envelope.kind, &envelope.payload);
         }
     }
 
-    fn on_error_reply(&mut self, open: Open, envelope: &Envelope<'_>) {
+    fn on_error_reply(&mut self, open: &Open, envelope: &Envelope<'_>) {
         let error = ErrorReply::of(&mut Members::of(&envelope.payload));
         self.fail(
             open,
-            Failure {
+            &Failure {
                 code: Code::parse(&error.code),
-                code_text: error.code,
-                message: error.message,
+                code_text: &error.code,
+                message: &error.message,
                 retry_after: error.retry_after_ms.unwrap_or(0),
-                next_seed_hash: error.server_seed_hash,
+                next_seed_hash: error.server_seed_hash.as_deref().unwrap_or_default(),
             },
         );
     }

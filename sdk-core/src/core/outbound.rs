@@ -14,21 +14,13 @@ use crate::text::{join, number};
 use super::{Core, Purpose, analytics};
 
 /// Why a request failed.
-pub(super) struct Failure {
+pub(super) struct Failure<'a> {
     pub(super) code: Code,
-    pub(super) code_text: String,
-    pub(super) message: String,
+    pub(super) code_text: &'a str,
+    pub(super) message: &'a str,
     pub(super) retry_after: u64,
     /// With `SEED_USED`: the hash to bet on next.
-    pub(super) next_seed_hash: Option<String>,
-}
-
-impl Failure {
-    /// A failure that the SDK made.
-    pub(super) fn own(code: Code, message: &str) -> Self {
-        let code_text = code.as_str().to_owned();
-        Failure { code, code_text, message: message.to_owned(), retry_after: 0, next_seed_hash: None }
-    }
+    pub(super) next_seed_hash: &'a str,
 }
 
 /// Whether the server (and not some portal in between) says that the token is no good.
@@ -120,50 +112,51 @@ impl Core {
             if self.transmit(text) {
                 self.requests.written(id);
             } else if let Some(open) = self.requests.take(id) {
-                self.fail(
-                    open,
-                    Failure::own(Code::MessageTooLarge, "the server reads no message of this size"),
-                );
+                self.fail_own(&open, Code::MessageTooLarge, "the server reads no message of this size");
             }
         }
     }
 
     // ---- ends ----
 
-    pub(super) fn complete(&mut self, open: Open, kind: &str, payload: &str) {
-        match open.owner {
-            Owner::Game(request) => {
-                self.tell_completed(request, open.key.as_deref().unwrap_or_default(), kind, payload);
-            }
+    pub(super) fn complete(&mut self, open: &Open, kind: &str, payload: &str) {
+        let key = open.key.as_deref().unwrap_or_default();
+        match &open.owner {
+            Owner::Game(request) => self.tell_completed(*request, key, kind, payload),
             Owner::Break(number) => {
                 // A count that can't be read is none.
                 if Lease::of(&mut Members::of(payload)).pending == 0 {
-                    self.no_offer_for(number);
+                    self.no_offer_for(*number);
                 }
             }
             // Any reply that is no error takes it off the queue.
             Owner::Page(page) => {
-                self.on_page_accepted(page, analytics::rejected(payload).unwrap_or(0));
+                self.on_page_accepted(*page, analytics::rejected(payload).unwrap_or(0));
             }
-            Owner::Join(game_id) => self.on_joined(&game_id, payload),
-            Owner::Bet(request) => {
-                self.on_bet_answered(request, &open.key.unwrap_or_default(), kind, payload);
-            }
-            Owner::BetStatus(key) => self.on_bet_status(&key, kind, payload),
+            Owner::Join(game_id) => self.on_joined(game_id, payload),
+            Owner::Bet(request) => self.on_bet_answered(*request, key, kind, payload),
+            Owner::BetStatus(key) => self.on_bet_status(key, kind, payload),
         }
     }
 
-    pub(super) fn fail(&mut self, open: Open, failure: Failure) {
-        match open.owner {
-            Owner::Game(request) => self.tell_failed(request, open.key.unwrap_or_default(), failure),
-            Owner::Bet(request) => self.on_bet_failed(request, &open, failure),
+    pub(super) fn fail(&mut self, open: &Open, failure: &Failure<'_>) {
+        let key = open.key.as_deref().unwrap_or_default();
+        match &open.owner {
+            Owner::Game(request) => self.tell_failed(*request, key, failure),
+            Owner::Bet(request) => self.on_bet_failed(*request, key, open.deadline, failure),
             // The socket went; the break lives on and asks again on the next.
             Owner::Break(_) if failure.code == Code::UnknownOutcome => {}
-            Owner::Break(number) => self.no_offer_for(number),
-            Owner::Page(page) => self.on_page_failed(page, failure.code, failure.retry_after),
-            Owner::Join(game_id) => self.on_join_lost(&game_id, &failure),
-            Owner::BetStatus(key) => self.on_bet_status_failed(&key, failure),
+            Owner::Break(number) => self.no_offer_for(*number),
+            Owner::Page(page) => self.on_page_failed(*page, failure.code, failure.retry_after),
+            Owner::Join(game_id) => self.on_join_lost(game_id, failure.code),
+            Owner::BetStatus(key) => self.on_bet_status_failed(key, failure),
         }
+    }
+
+    /// A failure that the SDK made.
+    fn fail_own(&mut self, open: &Open, code: Code, message: &str) {
+        let code_text = code.as_str();
+        self.fail(open, &Failure { code, code_text, message, retry_after: 0, next_seed_hash: "" });
     }
 
     pub(super) fn tell_completed(&mut self, request: RequestId, key: &str, kind: &str, payload: &str) {
@@ -175,52 +168,49 @@ impl Core {
         });
     }
 
-    pub(super) fn tell_failed(&mut self, request: RequestId, idempotency_key: String, failure: Failure) {
+    pub(super) fn tell_failed(&mut self, request: RequestId, key: &str, failure: &Failure<'_>) {
         self.event(Event::RequestFailed {
             request,
-            idempotency_key,
+            idempotency_key: key.to_owned(),
             code: failure.code,
-            code_text: failure.code_text,
-            message: failure.message,
+            code_text: failure.code_text.to_owned(),
+            message: failure.message.to_owned(),
             retry_after: failure.retry_after,
         });
     }
 
-    fn end_unanswered(&mut self, open: Open) {
+    fn end_unanswered(&mut self, open: &Open) {
         let code = open.end_code();
         let message = match code {
             Code::NotSent => "the deadline passed before it could be sent",
             _ => "it was sent and not answered; it may have been executed",
         };
-        self.fail(open, Failure::own(code, message));
+        self.fail_own(open, code, message);
     }
 
     pub(super) fn on_request_deadlines(&mut self) {
         while let Some(open) = self.requests.take_expired(self.clock.t()) {
-            self.end_unanswered(open);
+            self.end_unanswered(&open);
         }
     }
 
     /// The socket ended: what was written on it without a key can't be answered any more.
     pub(super) fn fail_lost_requests(&mut self) {
         while let Some(open) = self.requests.take_lost() {
-            self.end_unanswered(open);
+            self.end_unanswered(&open);
         }
     }
 
     /// The server closed with 1009: the longest unanswered message is failed and not sent again.
     pub(super) fn fail_longest(&mut self) {
         if let Some(open) = self.requests.take_longest() {
-            self.fail(
-                open,
-                Failure::own(Code::MessageTooLarge, "the server closed the connection over its size"),
-            );
+            self.fail_own(&open, Code::MessageTooLarge, "the server closed the connection over its size");
         }
     }
 
     pub(super) fn fail_all(&mut self, code: Code, message: &str) {
         while let Some(open) = self.requests.take_first(&|_| true) {
-            self.fail(open, Failure::own(code, message));
+            self.fail_own(&open, code, message);
         }
     }
 

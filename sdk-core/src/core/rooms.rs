@@ -10,7 +10,6 @@ use crate::session::delivery::Wait;
 use crate::session::requests::{Open, Owner};
 
 use super::Core;
-use super::outbound::Failure;
 
 /// The bound on one attempt to join.
 const JOIN_TIMEOUT_MS: u64 = 10_000;
@@ -90,8 +89,8 @@ impl Core {
         self.tell_gap(game_id, missing);
     }
 
-    pub(super) fn on_join_lost(&mut self, game_id: &str, failure: &Failure) {
-        if failure.code == Code::UnknownOutcome {
+    pub(super) fn on_join_lost(&mut self, game_id: &str, code: Code) {
+        if code == Code::UnknownOutcome {
             if !self.link.is_online() {
                 // Its socket went: the next one asks again.
                 return;
@@ -99,7 +98,7 @@ impl Core {
             // The server may yet let us in; what comes after this on the wire undoes it.
             self.send_leave(game_id);
         }
-        self.on_join_failed(game_id, failure.code);
+        self.on_join_failed(game_id, code);
     }
 
     fn on_join_failed(&mut self, game_id: &str, code: Code) {

@@ -59,8 +59,9 @@ impl Open {
 
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    /// Oldest first.
-    open: Vec<Open>,
+    /// Oldest first. They are taken out and handed on.
+    #[allow(clippy::vec_box)]
+    open: Vec<Box<Open>>,
     last_id: u64,
 }
 
@@ -73,14 +74,14 @@ impl Requests {
 
     pub(crate) fn add(&mut self, mut request: Open) -> u64 {
         request.id = self.next_id();
-        self.open.push(request);
+        self.open.push(Box::new(request));
         self.last_id
     }
 
     /// The next request to write: one not yet on the present socket that may be written again.
     pub(crate) fn to_write(&self) -> Option<&Open> {
-        let may = |r: &Open| !r.on_socket && (r.key.is_some() || !r.written);
-        self.open.iter().find(|r| may(r))
+        let may = |r: &&Box<Open>| !r.on_socket && (r.key.is_some() || !r.written);
+        self.open.iter().find(may).map(|open| &**open)
     }
 
     pub(crate) fn written(&mut self, id: u64) {
@@ -98,34 +99,34 @@ impl Requests {
     }
 
     /// Takes the request that a reply answers. `re` is the text that went out as `id`.
-    pub(crate) fn take_reply(&mut self, re: &str) -> Option<Open> {
+    pub(crate) fn take_reply(&mut self, re: &str) -> Option<Box<Open>> {
         let id = digits(re.strip_prefix('c')?)?;
         // A reply counts only for what was asked.
         self.take_first(&|r| r.id == id && r.written)
     }
 
-    pub(crate) fn take(&mut self, id: u64) -> Option<Open> {
+    pub(crate) fn take(&mut self, id: u64) -> Option<Box<Open>> {
         self.take_first(&|r| r.id == id)
     }
 
     /// Takes the oldest that `which` says.
-    pub(crate) fn take_first(&mut self, which: &dyn Fn(&Open) -> bool) -> Option<Open> {
-        let at = self.open.iter().position(which)?;
+    pub(crate) fn take_first(&mut self, which: &dyn Fn(&Open) -> bool) -> Option<Box<Open>> {
+        let at = self.open.iter().position(|open| which(open))?;
         Some(self.open.remove(at))
     }
 
     /// Takes one whose deadline has passed.
-    pub(crate) fn take_expired(&mut self, t: u64) -> Option<Open> {
+    pub(crate) fn take_expired(&mut self, t: u64) -> Option<Box<Open>> {
         self.take_first(&|r| r.deadline <= t)
     }
 
     /// The socket ended: takes one that no later socket may carry.
-    pub(crate) fn take_lost(&mut self) -> Option<Open> {
+    pub(crate) fn take_lost(&mut self) -> Option<Box<Open>> {
         self.take_first(&|r| r.written && r.key.is_none())
     }
 
     /// The longest request that is on the present socket unanswered: the one that a close 1009 was about.
-    pub(crate) fn take_longest(&mut self) -> Option<Open> {
+    pub(crate) fn take_longest(&mut self) -> Option<Box<Open>> {
         let on_socket = self.open.iter().filter(|r| r.on_socket);
         let id = on_socket.max_by_key(|r| r.payload.len())?.id;
         self.take(id)

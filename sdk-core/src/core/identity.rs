@@ -7,7 +7,7 @@ use crate::analytics::Queue;
 use crate::event::Event;
 use crate::flags::fetch::CachedFlags;
 use crate::io::{LogLevel, Output, StoreKey};
-use crate::offers::ledger::{Held, Known, Ledger};
+use crate::offers::ledger::{Held, Known};
 use crate::protocol::json::{self, List, Members, Object, Value};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::{Code, is_player_id};
@@ -43,10 +43,10 @@ pub(super) struct Store {
     urgent: bool,
     /// Events made before any login, on their way to the first player.
     guest: Option<Queue>,
-    /// Held offers in each save of the player's record that is not confirmed yet.
-    saving: Vec<(StoreKey, Vec<String>)>,
-    /// Held offers that are on the disk.
-    safe: Vec<String>,
+    /// Saves of the player's record that are not confirmed yet: the newest offer that was held in each.
+    saving: Vec<u64>,
+    /// Offers up to this one are on the disk, or need not be.
+    safe: u64,
     /// Failed saves, which wait for the next occasion: retrying at once would only fill the log.
     retry_boot: bool,
     retry_player: bool,
@@ -78,8 +78,8 @@ impl Store {
         self.boot_dirty = true;
     }
 
-    pub(super) fn is_safe(&self, offer_id: &str) -> bool {
-        self.safe.iter().any(|id| id == offer_id)
+    pub(super) fn is_safe(&self, offer: u64) -> bool {
+        offer <= self.safe
     }
 }
 
@@ -140,7 +140,6 @@ impl Core {
 
     fn load_player(&mut self, player: String) {
         self.store.player = player;
-        self.store.safe.clear();
         self.store.saving.clear();
         self.store.stage = Stage::Player;
         if self.config.persistent {
@@ -152,7 +151,7 @@ impl Core {
 
     fn on_player_loaded(&mut self, bytes: Option<&[u8]>) {
         let mut record = saved(bytes);
-        self.ledger = Ledger::default();
+        self.ledger.clear();
         for (_, offer) in &record.list("seen") {
             if let Some([(_, id), (_, expires_at)]) = json::array(offer).as_deref()
                 && let (Some(id), Some(expires_at)) = (String::of(id), i64::of(expires_at))
@@ -164,10 +163,10 @@ impl Core {
             let mut members = Members::of(offer);
             let read = Offered::of(&mut members);
             if members.wrong().is_none() {
-                self.store.safe.push(read.offer_id.clone());
                 self.ledger.hold(read.known(), offer, false);
             }
         }
+        self.store.safe = self.ledger.newest;
         for (_, id) in &record.list("claimed") {
             self.ledger.claim(&String::of(id).unwrap_or_default());
         }
@@ -354,9 +353,8 @@ impl Core {
             .raw("seen", &seen.end())
             .raw("bets", &bets.end())
             .raw("pages", &List::new().number(first.into()).number(end.into()).end());
-        let key = StoreKey::Player(self.store.player.clone());
-        self.store.saving.push((key.clone(), self.ledger.held_ids()));
-        self.save(key, record);
+        self.store.saving.push(self.ledger.newest);
+        self.save(StoreKey::Player(self.store.player.clone()), record);
     }
 
     fn save_pages(&mut self) {
@@ -377,11 +375,11 @@ impl Core {
     pub(super) fn on_saved(&mut self, key: &StoreKey, ok: bool) {
         match key {
             StoreKey::Boot => self.store.retry_boot |= !ok,
-            StoreKey::Player(_) => {
-                if let Some(at) = self.store.saving.iter().position(|(saved, _)| saved == key) {
-                    let (_, held) = self.store.saving.remove(at);
+            StoreKey::Player(player) => {
+                if *player == self.store.player && !self.store.saving.is_empty() {
+                    let newest = self.store.saving.remove(0);
                     if ok {
-                        self.store.safe = held;
+                        self.store.safe = newest;
                     } else {
                         self.store.retry_player = true;
                     }

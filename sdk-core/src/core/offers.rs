@@ -27,8 +27,8 @@ impl Core {
     /// `offers().not_ready`.
     pub(super) fn not_ready(&mut self, withdrawn: &[String]) {
         for offer_id in withdrawn {
-            if let Some(event) = self.ledger.withdraw(offer_id) {
-                self.delivery.withdrawn(offer_id, event);
+            if let Some((offer, event)) = self.ledger.withdraw(offer_id) {
+                self.delivery.withdrawn(offer, event);
             }
         }
         let asked = self.gate.open().is_some_and(|b| b.asked);
@@ -73,19 +73,18 @@ impl Core {
             return Wait::Done;
         }
         if let Some(held) = self.ledger.held(&offer.offer_id) {
-            return held.surfaced_as.map_or(Wait::Held(offer.offer_id), Wait::Event);
+            return held.surfaced_as.map_or(Wait::Held(held.number), Wait::Event);
         }
         let dead = self.clock.is_trusted() && offer.expires_at <= self.clock.server_time();
         if dead || self.ledger.knows(&offer.offer_id) {
             return Wait::Done;
         }
-        let id = offer.offer_id.clone();
         if let Some(dropped) = self.ledger.hold(offer, text, claimed) {
             self.log(LogLevel::Warn, &["32 offers wait for a break; ", &dropped, " made room"]);
             self.event(Event::Dropped { what: Dropped::Events, count: 1 });
         }
         self.store.touch_player(true);
-        Wait::Held(id)
+        Wait::Held(self.ledger.newest)
     }
 
     /// Lets expire what has expired, surfaces what may surface, claims what can't come otherwise.
@@ -94,11 +93,8 @@ impl Core {
         let t = self.clock.t();
         let Some(open) = self.gate.open() else { return };
         // Until the server's clock is known nobody can say whether an offer is still good.
-        if self.clock.is_trusted()
-            && let Some(held) = self.ledger.next_to_surface(self.clock.server_time())
-        {
-            let (offer_id, placement) = (held.offer.offer_id.clone(), open.placement.clone());
-            return self.surface(&offer_id, &placement);
+        if self.clock.is_trusted() && self.ledger.next_to_surface(self.clock.server_time()).is_some() {
+            return self.surface();
         }
         if self.link.halt.is_some_and(|halt| matches!(halt.state, State::Failed | State::Replaced)) {
             return self.end_break();
@@ -109,13 +105,14 @@ impl Core {
         }
     }
 
-    fn surface(&mut self, offer_id: &str, placement: &str) {
+    fn surface(&mut self) {
+        let Some(open) = self.gate.close() else { return };
+        self.forget_question(open.number);
         let event = self.events_out + 1;
-        if let Some(offer) = self.ledger.surface(offer_id, placement, event) {
-            if let Some(open) = self.gate.close() {
-                self.forget_question(open.number);
-            }
-            self.delivery.surfaced(offer_id, event);
+        if let Some((number, offer)) =
+            self.ledger.surface(self.clock.server_time(), open.placement, event)
+        {
+            self.delivery.surfaced(number, event);
             self.push_event(Event::OfferReady { offer }, true);
         }
     }
@@ -168,11 +165,8 @@ impl Core {
 
     /// Held offers that are on the disk now may be acknowledged; claimed ones are reported.
     pub(super) fn settle_received(&mut self) {
-        let store = &self.store;
-        self.delivery.released(&|id| store.is_safe(id) || self.ledger.held(id).is_none());
-        while let Some(held) =
-            self.ledger.held.iter_mut().find(|h| h.claimed && self.store.is_safe(&h.offer.offer_id))
-        {
+        self.delivery.released(&|offer| self.store.is_safe(offer) || !self.ledger.holds(offer));
+        while let Some(held) = self.ledger.held.iter_mut().find(|h| h.claimed && self.store.is_safe(h.number)) {
             held.claimed = false;
             let offer_id = held.offer.offer_id.clone();
             self.track_result(&offer_id, "received");

@@ -15,6 +15,8 @@ const MAX_OUTCOMES: usize = 256;
 /// An offer that waits for a break.
 #[derive(Debug)]
 pub(crate) struct Held {
+    /// A running count, from 1.
+    pub(crate) number: u64,
     pub(crate) offer: Known,
     /// All of it, as it came.
     pub(crate) text: String,
@@ -46,9 +48,16 @@ pub(crate) struct Ledger {
     /// On the screen, for all the SDK knows.
     pub(crate) showing: Vec<Known>,
     outcomes: Vec<(String, Outcome)>,
+    /// The number of the offer that came last.
+    pub(crate) newest: u64,
 }
 
 impl Ledger {
+    /// Another player's: nothing is remembered, but numbers go on.
+    pub(crate) fn clear(&mut self) {
+        *self = Ledger { newest: self.newest, ..Ledger::default() };
+    }
+
     /// Whether this offer has been here before.
     pub(crate) fn knows(&self, offer_id: &str) -> bool {
         self.seen.iter().any(|s| s.offer_id == offer_id) || self.held(offer_id).is_some()
@@ -57,6 +66,11 @@ impl Ledger {
     /// It waits for a break, or to be taken.
     pub(crate) fn held(&self, offer_id: &str) -> Option<&Held> {
         self.held.iter().find(|h| h.offer.offer_id == offer_id)
+    }
+
+    /// Whether the offer of this number still waits for a break, or to be taken.
+    pub(crate) fn holds(&self, number: u64) -> bool {
+        self.held.iter().any(|h| h.number == number)
     }
 
     fn held_mut(&mut self, offer_id: &str) -> Option<&mut Held> {
@@ -72,7 +86,9 @@ impl Ledger {
                 dropped = Some(self.held.remove(at).offer.offer_id);
             }
         }
-        self.held.push(Held { offer, text: text.to_owned(), surfaced_as: None, claimed });
+        self.newest += 1;
+        let number = self.newest;
+        self.held.push(Held { number, offer, text: text.to_owned(), surfaced_as: None, claimed });
         dropped
     }
 
@@ -82,34 +98,37 @@ impl Ledger {
     }
 
     /// The oldest held offer that may surface at this server time.
-    pub(crate) fn next_to_surface(&self, server_now: i64) -> Option<&Held> {
-        self.held.iter().find(|h| h.surfaced_as.is_none() && h.offer.expires_at > server_now)
+    pub(crate) fn next_to_surface(&mut self, server_now: i64) -> Option<&mut Held> {
+        self.held.iter_mut().find(|h| h.surfaced_as.is_none() && h.offer.expires_at > server_now)
     }
 
-    /// It surfaces as this event.
-    pub(crate) fn surface(&mut self, offer_id: &str, placement: &str, event: u64) -> Option<Offer> {
-        let held = self.held_mut(offer_id).filter(|h| h.surfaced_as.is_none())?;
+    /// It surfaces as this event. Returns its number too.
+    pub(crate) fn surface(&mut self, server_now: i64, placement: String, event: u64) -> Option<(u64, Offer)> {
+        let held = self.next_to_surface(server_now)?;
+        held.surfaced_as = Some(event);
         // It could be read when it came.
         let offer = Offered::of(&mut Members::of(&held.text));
-        held.surfaced_as = Some(event);
-        self.showing.push(Known { offer_id: offer_id.to_owned(), expires_at: offer.expires_at });
-        Some(Offer {
+        let number = held.number;
+        self.showing.push(Known { offer_id: offer.offer_id.clone(), expires_at: offer.expires_at });
+        let offer = Offer {
             offer_id: offer.offer_id,
             campaign_id: offer.campaign_id,
             title: offer.title,
             discount: offer.discount,
             image_url: offer.image_url,
-            placement: placement.to_owned(),
+            placement,
             expires_at: offer.expires_at,
             data: offer.data.unwrap_or_default().0,
-        })
+        };
+        Some((number, offer))
     }
 
-    /// It surfaced, but play went on before the game saw it: it waits for the next break. Returns the event that it was.
-    pub(crate) fn withdraw(&mut self, offer_id: &str) -> Option<u64> {
-        let event = self.held_mut(offer_id)?.surfaced_as.take()?;
+    /// It surfaced, but play went on before the game saw it: it waits for the next break. Returns its number and the event that it was.
+    pub(crate) fn withdraw(&mut self, offer_id: &str) -> Option<(u64, u64)> {
+        let held = self.held_mut(offer_id)?;
+        let withdrawn = (held.number, held.surfaced_as.take()?);
         self.hide(offer_id);
-        Some(event)
+        Some(withdrawn)
     }
 
     /// It is off the screen.
@@ -190,11 +209,6 @@ impl Ledger {
             self.hide(offer_id);
         }
         true
-    }
-
-    /// The held offers as the player's record keeps them.
-    pub(crate) fn held_ids(&self) -> Vec<String> {
-        self.held.iter().map(|h| h.offer.offer_id.clone()).collect()
     }
 }
 

@@ -8,14 +8,14 @@ use crate::protocol::limits::MAX_SESSION_BACKLOG;
 const MAX_WAITING: usize = 4 * MAX_SESSION_BACKLOG;
 
 /// What a durable message waits for before it may be acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// Nothing.
     Done,
     /// The game takes this event (a running count).
     Event(u64),
-    /// This offer is saved, or surfaces and is taken.
-    Held(String),
+    /// This offer (its number in the ledger) is saved, or surfaces and is taken.
+    Held(u64),
 }
 
 /// What to do with a durable message.
@@ -88,39 +88,35 @@ impl Delivery {
     /// The game has taken every event up to this count.
     pub(crate) fn taken(&mut self, events: u64) {
         self.taken = events;
-        self.finish(&|wait| matches!(wait, Wait::Event(event) if *event <= events));
+        self.finish(&|wait| matches!(wait, Wait::Event(event) if event <= events));
     }
 
     /// These offers are on the disk, or need not be.
-    pub(crate) fn released(&mut self, is_safe: &dyn Fn(&str) -> bool) {
+    pub(crate) fn released(&mut self, is_safe: &dyn Fn(u64) -> bool) {
         self.finish(&|wait| matches!(wait, Wait::Held(offer) if is_safe(offer)));
     }
 
     /// A held offer surfaced as this event.
-    pub(crate) fn surfaced(&mut self, offer_id: &str, event: u64) {
-        for (_, wait) in &mut self.waiting {
-            if matches!(wait, Wait::Held(held) if held == offer_id) {
-                *wait = Wait::Event(event);
-            }
-        }
+    pub(crate) fn surfaced(&mut self, offer: u64, event: u64) {
+        self.replace(&|wait| wait == Wait::Held(offer), Wait::Event(event));
     }
 
     /// The event never reached the game: its offer is a held one again.
-    pub(crate) fn withdrawn(&mut self, offer_id: &str, event: u64) {
-        for (_, wait) in &mut self.waiting {
-            if *wait == Wait::Event(event) {
-                *wait = Wait::Held(offer_id.to_owned());
-            }
-        }
+    pub(crate) fn withdrawn(&mut self, offer: u64, event: u64) {
+        self.replace(&|wait| wait == Wait::Event(event), Wait::Held(offer));
     }
 
-    fn finish(&mut self, done: &dyn Fn(&Wait) -> bool) {
+    fn finish(&mut self, done: &dyn Fn(Wait) -> bool) {
+        self.replace(done, Wait::Done);
+        self.settle();
+    }
+
+    fn replace(&mut self, which: &dyn Fn(Wait) -> bool, by: Wait) {
         for (_, wait) in &mut self.waiting {
-            if done(wait) {
-                *wait = Wait::Done;
+            if which(*wait) {
+                *wait = by;
             }
         }
-        self.settle();
     }
 
     fn settle(&mut self) {
@@ -188,14 +184,14 @@ mod tests {
     fn a_held_offer_waits_for_the_disk_or_for_the_game() {
         let mut d = Delivery::default();
         d.begin("s");
-        for offer in ["a", "b"] {
+        for offer in [1, 2] {
             let next = d.resume().unwrap().1 + 1;
             d.arrival(next);
-            d.wait(Wait::Held(offer.into()));
+            d.wait(Wait::Held(offer));
         }
-        d.released(&|id| id == "a");
+        d.released(&|offer| offer == 1);
         assert_eq!(d.ack(), Some(1));
-        d.surfaced("b", 9);
+        d.surfaced(2, 9);
         d.released(&|_| true);
         assert_eq!(d.ack(), Some(1));
         d.taken(9);

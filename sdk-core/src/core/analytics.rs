@@ -50,10 +50,8 @@ impl Core {
         let flags = self.flags_applied.variants();
         self.analytics.expire(wall);
         if self.analytics.push(id, name, wall, props, &flags, urgent).is_err() {
-            self.log(
-                LogLevel::Warn,
-                &["not queued, for it is too large or its props are no JSON object: ", name],
-            );
+            let what = "not queued, for it is too large or its props are no JSON object: ";
+            self.log(LogLevel::Warn, what, name);
         }
         self.report_dropped_analytics();
     }
@@ -127,7 +125,7 @@ impl Core {
         self.analytics.settled(page);
         self.game_reported &= self.analytics.urgent();
         if rejected > 0 {
-            self.log(LogLevel::Warn, &["the server rejected ", &number(rejected), " analytics events"]);
+            self.log(LogLevel::Warn, "analytics events that the server rejected: ", &number(rejected));
             self.event(Event::Dropped { what: Dropped::Analytics, count: rejected });
         }
     }
@@ -136,10 +134,7 @@ impl Core {
     pub(super) fn on_page_failed(&mut self, page: u32, code: Code, retry_after: u64) {
         match code {
             Code::InvalidPayload | Code::MessageTooLarge => {
-                self.log(
-                    LogLevel::Error,
-                    &["the server will never take an analytics batch: ", code.as_str()],
-                );
+                self.log(LogLevel::Error, "the server will never take an analytics batch: ", code.as_str());
                 let count = self.analytics.discard(page);
                 self.event(Event::Dropped { what: Dropped::Analytics, count });
             }

@@ -258,7 +258,7 @@ impl Core {
         // An answer that came with this very wake-up still counts.
         let dead = self.heartbeat.dead_at().is_some_and(|at| at <= self.clock.t());
         if dead && self.link.is_online() {
-            self.log(LogLevel::Warn, &["a ping was not answered: the socket is dead"]);
+            self.log(LogLevel::Warn, "a ping was not answered: the socket is dead", "");
             self.give_up_socket(Cause::Network);
         }
     }

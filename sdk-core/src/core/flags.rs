@@ -50,7 +50,7 @@ impl Core {
             }
             FetchResult::Unchanged { flags } => flags,
             FetchResult::Failed { stale, reason } => {
-                self.log(LogLevel::Warn, &["flags: ", &reason]);
+                self.log(LogLevel::Warn, "flags: ", &reason);
                 let Some(stale) = stale else { return };
                 stale
             }

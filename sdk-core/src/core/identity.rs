@@ -117,7 +117,7 @@ impl Core {
         self.store.device = record.or("device", String::new());
         let last: String = record.or("player", String::new());
         let flags: Option<CachedFlags> = record.maybe("flags");
-        self.check_saved("boot", record);
+        self.check_saved("the saved boot record is not readable: ", record);
         if !is_player_id(&self.store.device) {
             self.store.device = self.rng.id();
             self.store.boot_dirty = true;
@@ -178,7 +178,7 @@ impl Core {
             [(_, first), (_, end)] => (u32::of(first).unwrap_or(0), u32::of(end).unwrap_or(0)),
             _ => (0, 0),
         };
-        self.check_saved("player", record);
+        self.check_saved("the saved player record is not readable: ", record);
         let pages = self.analytics.restore_range(range);
         self.store.stage = Stage::Pages;
         self.store.pages_left = pages.len();
@@ -217,7 +217,7 @@ impl Core {
 
     fn check_saved(&mut self, what: &str, record: Members<'_>) {
         if let Err(wrong) = record.end() {
-            self.log(LogLevel::Warn, &["the saved ", what, " record is not readable: ", wrong]);
+            self.log(LogLevel::Warn, what, wrong);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::session::delivery::{Arrival, Wait};
 use crate::session::link::Phase;
 use crate::session::requests::Open;
 use crate::session::timers::Timer;
-use crate::text::number;
+use crate::text::{join, number};
 
 use super::Core;
 use super::outbound::Failure;
@@ -25,7 +25,7 @@ impl Core {
         let envelope = match Envelope::decode(text) {
             Ok(envelope) => envelope,
             Err(error) => {
-                return self.log(LogLevel::Warn, &["ignored what the server sent: ", &error.text()]);
+                return self.log(LogLevel::Warn, "ignored what the server sent: ", &error.text());
             }
         };
         self.heartbeat.received(self.clock.t());
@@ -61,10 +61,9 @@ impl Core {
             }
             (Channel::System, "reconnect") => self.on_reconnect(envelope),
             (Channel::System, "error") => {
-                let error = ErrorReply::of(&mut Members::of(&envelope.payload));
-                self.log(LogLevel::Warn, &["error in the handshake: ", &error.code, " ", &error.message]);
+                self.log(LogLevel::Warn, "error in the handshake: ", &envelope.payload);
             }
-            (_, kind) => self.log(LogLevel::Debug, &["ignored ", kind, " before authenticated"]),
+            (_, kind) => self.log(LogLevel::Debug, "ignored before authenticated: ", kind),
         }
     }
 
@@ -105,7 +104,7 @@ impl Core {
                 Arrival::Next => {}
                 Arrival::Duplicate => return,
                 Arrival::Hole => {
-                    self.log(LogLevel::Warn, &["message ", &number(seq), " came too early: one is missing"]);
+                    self.log(LogLevel::Warn, "a message is missing before ", &number(seq));
                     return self.give_up_socket(Cause::Protocol);
                 }
             }
@@ -114,10 +113,8 @@ impl Core {
         if durable {
             self.delivery.wait(wait);
             if self.delivery.is_overfull() {
-                self.log(
-                    LogLevel::Error,
-                    &["the server sends on without acknowledgements; the game does not poll"],
-                );
+                let what = "the server sends on without acknowledgements; the game does not poll";
+                self.log(LogLevel::Error, what, "");
                 self.give_up_socket(Cause::Protocol);
             }
         }
@@ -173,7 +170,7 @@ impl Core {
             return;
         }
         let Some(open) = self.requests.take_reply(re) else {
-            return self.log(LogLevel::Debug, &[&envelope.kind, " answers nothing that is open"]);
+            return self.log(LogLevel::Debug, "answers nothing that is open: ", &envelope.kind);
         };
         if envelope.channel == Channel::System && envelope.kind == "error" {
             self.on_error_reply(&open, envelope);
@@ -207,7 +204,7 @@ impl Core {
     /// Whether all that was read of a message was good; what was not is logged.
     pub(super) fn is_whole(&mut self, envelope: &Envelope<'_>, payload: &Members<'_>) -> bool {
         if let Some(wrong) = payload.wrong() {
-            self.log(LogLevel::Warn, &["ignored a ", &envelope.kind, " of the wrong form: ", wrong]);
+            self.log(LogLevel::Warn, "ignored a message of the wrong form: ", &join(&[&envelope.kind, ", ", wrong]));
         }
         payload.wrong().is_none()
     }

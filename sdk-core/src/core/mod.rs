@@ -277,9 +277,9 @@ impl Core {
         self.events_out
     }
 
-    /// A line of these parts for the log.
-    fn log(&mut self, level: LogLevel, parts: &[&str]) {
-        self.out.push(Output::Log { level, line: join(parts) });
+    /// A line for the log: what happened, and what to.
+    fn log(&mut self, level: LogLevel, what: &str, detail: &str) {
+        self.out.push(Output::Log { level, line: join(&[what, detail]) });
     }
 
     fn tell_state(&mut self) {
@@ -295,8 +295,8 @@ impl Core {
         self.told = (state, cause, code);
         self.told_retry = retry_at;
         let retry_in = retry_at.map_or(0, |at| at.saturating_sub(self.clock.t()).max(1));
-        let why = [previous.as_str(), " → ", state.as_str(), ": ", cause.as_str(), " ", &number(code.into())];
-        self.log(LogLevel::Info, &why);
+        let why = [state.as_str(), ": ", cause.as_str(), " ", &number(code.into())];
+        self.log(LogLevel::Info, "", &join(&why));
         self.event(Event::StateChanged { state, previous, cause, code, retry_in });
     }
 }

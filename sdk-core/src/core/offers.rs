@@ -69,7 +69,7 @@ impl Core {
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
     pub(super) fn on_offer(&mut self, offer: Known, text: &str, claimed: bool) -> Wait {
         if !is_name(&offer.offer_id) {
-            self.log(LogLevel::Warn, &["ignored an offer whose id is not 1 to 128 bytes"]);
+            self.log(LogLevel::Warn, "ignored an offer whose id is not 1 to 128 bytes", "");
             return Wait::Done;
         }
         if let Some(held) = self.ledger.held(&offer.offer_id) {
@@ -80,7 +80,7 @@ impl Core {
             return Wait::Done;
         }
         if let Some(dropped) = self.ledger.hold(offer, text, claimed) {
-            self.log(LogLevel::Warn, &["32 offers wait for a break; ", &dropped, " made room"]);
+            self.log(LogLevel::Warn, "32 offers wait for a break; to make room went ", &dropped);
             self.event(Event::Dropped { what: Dropped::Events, count: 1 });
         }
         self.store.touch_player(true);
@@ -217,7 +217,7 @@ impl Core {
         };
         let Some(offers) = offers.as_ref().and_then(|Json(offers)| json::array(offers)) else {
             // The break stays open: the socket may yet come back.
-            return self.log(LogLevel::Info, &["the claim over HTTP failed"]);
+            return self.log(LogLevel::Info, "the claim over HTTP failed", "");
         };
         if offers.is_empty() {
             self.no_offer_for(number);
@@ -225,8 +225,8 @@ impl Core {
         for (_, text) in &offers {
             let mut members = Members::of(text);
             let offer = Offered::of(&mut members);
-            if members.wrong().is_some() {
-                self.log(LogLevel::Info, &["the claim over HTTP brought what is no offer"]);
+            if let Some(wrong) = members.wrong() {
+                self.log(LogLevel::Info, "the claim over HTTP brought what is no offer: without ", wrong);
                 continue;
             }
             if offer.expires_in > 0 {

@@ -69,8 +69,8 @@ impl Core {
     /// Puts what [`Core::compose`] made on the wire. False when the server would not read it.
     fn transmit(&mut self, text: String) -> bool {
         if text.len() > self.max_message {
-            let (bytes, max) = (number(text.len() as u64), number(self.max_message as u64));
-            self.log(LogLevel::Warn, &["not sent, for it is ", &bytes, " bytes and the server reads ", &max]);
+            let max = number(self.max_message as u64);
+            self.log(LogLevel::Warn, "a message was not sent, for the server reads no more bytes than ", &max);
             return false;
         }
         self.out.push(Output::SendText { socket: self.link.newest, text });

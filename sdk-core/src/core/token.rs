@@ -39,10 +39,8 @@ impl Core {
         match token {
             Some(token) if crate::command::check_token(token).is_ok() => self.put_token(token.to_owned()),
             Some(_) => {
-                self.log(
-                    LogLevel::Error,
-                    &["the provider's token is not 1 to 3,072 visible ASCII characters"],
-                );
+                let what = "the provider's token is not 1 to 3,072 visible ASCII characters";
+                self.log(LogLevel::Error, what, "");
                 self.no_token();
             }
             None => self.no_token(),
@@ -91,7 +89,7 @@ impl Core {
 
     /// `auth_failed`; close 4001 follows, but on this connection nothing else is to be had.
     pub(super) fn on_auth_failed(&mut self, reason: &str) {
-        self.log(LogLevel::Warn, &["the server refused the token: ", reason]);
+        self.log(LogLevel::Warn, "the server refused the token: ", reason);
         if let Some(socket) = self.link.socket() {
             self.out.push(Output::CloseSocket { socket, code: CloseCode::NORMAL });
             self.on_socket_closed(socket, CloseCode::AUTH_FAILED, None);

@@ -233,8 +233,8 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.take_in("a", 1_000);
         assert!(ledger.knows("a"));
-        assert!(ledger.surface("a", "shop", 5).is_some());
-        assert!(ledger.surface("a", "shop", 6).is_none(), "never twice");
+        assert!(ledger.surface(0, "shop".into(), 5).is_some());
+        assert!(ledger.surface(0, "shop".into(), 6).is_none(), "never twice");
         assert!(ledger.next_taken(4).is_none());
         assert!(ledger.next_taken(5).is_some() && ledger.next_taken(5).is_none());
         assert!(ledger.knows("a") && ledger.held.is_empty());
@@ -248,7 +248,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.take_in("a", 100);
         ledger.take_in("b", 200);
-        ledger.surface("b", "shop", 1);
+        ledger.surface(100, "shop".into(), 1);
         assert_eq!(ledger.next_expiry(), Some(100));
         assert!(ledger.expire_held(200) && !ledger.expire_held(200));
         assert_eq!(ledger.next_expired(200).as_deref(), Some("b"));
@@ -260,7 +260,7 @@ mod tests {
     fn an_answered_offer_does_not_expire_on_the_screen() {
         let mut ledger = Ledger::default();
         ledger.take_in("a", 100);
-        ledger.surface("a", "shop", 1);
+        ledger.surface(0, "shop".into(), 1);
         assert!(ledger.outcome("a", Outcome::Shown));
         assert!(!ledger.outcome("a", Outcome::Shown), "the same pair once");
         assert!(ledger.outcome("a", Outcome::Accepted));

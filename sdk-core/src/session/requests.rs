@@ -163,19 +163,19 @@ mod tests {
 
     #[test]
     fn a_key_makes_it_safe_to_repeat() {
-        let (first, second) = (SocketId(1), SocketId(2));
         let mut requests = Requests::default();
         let keyed = requests.add(open(1, Some("k")));
         let plain = requests.add(open(2, None));
-        assert_eq!(requests.to_write(first).unwrap().id, keyed);
-        requests.written(keyed, first);
-        assert_eq!(requests.to_write(first).unwrap().id, plain);
-        requests.written(plain, first);
-        assert!(requests.to_write(first).is_none());
+        assert_eq!(requests.to_write().unwrap().id, keyed);
+        requests.written(keyed);
+        assert_eq!(requests.to_write().unwrap().id, plain);
+        requests.written(plain);
+        assert!(requests.to_write().is_none());
         let lost = requests.take_lost().unwrap();
         assert_eq!((&lost.owner, lost.end_code()), (&Owner::Game(RequestId(2)), Code::UnknownOutcome));
         assert!(requests.take_lost().is_none());
-        assert_eq!(requests.to_write(second).unwrap().id, keyed);
+        requests.socket_ended();
+        assert_eq!(requests.to_write().unwrap().id, keyed);
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         let mut requests = Requests::default();
         let id = requests.add(open(1, None));
         assert!(requests.take_reply(&format!("c{id}")).is_none(), "it was never asked");
-        requests.written(id, SocketId(1));
+        requests.written(id);
         assert!(requests.take_reply("c999").is_none());
         assert!(requests.take_reply("x").is_none());
         assert!(requests.take_reply(&format!("c{id}")).is_some());

@@ -12,29 +12,37 @@ use crate::session::timers::Timers;
 use super::Core;
 
 impl Core {
-    pub(super) fn on_command(&mut self, command: Command) {
+    pub(super) fn on_command(&mut self, command: &Command) {
         match command {
-            Command::Ready { placement, context, lease_ms } => self.ready(placement, context, lease_ms),
-            Command::NotReady { withdrawn } => self.not_ready(&withdrawn),
-            Command::OfferResult { offer_id, outcome } => self.offer_result(&offer_id, outcome),
+            Command::Ready { placement, context, lease_ms } => {
+                self.ready(placement, context.clone(), *lease_ms)
+            }
+            Command::NotReady { withdrawn } => self.not_ready(withdrawn),
+            Command::OfferResult { offer_id, outcome } => self.offer_result(offer_id, *outcome),
             Command::Request { request, channel, kind, payload, timeout_ms, key } => {
                 let deadline = self.clock.t() + timeout_ms;
-                let open = Open::new(Owner::Game(request), channel, &kind, payload, deadline);
-                self.requests.add(open.with_key(key));
+                let open = Open::new(Owner::Game(*request), *channel, kind, payload.clone(), deadline);
+                self.requests.add(open.with_key(key.clone()));
             }
-            Command::Send { channel, kind, payload } => self.send(channel, &kind, &payload),
-            Command::Track { name, props } => self.track(&name, &props),
-            Command::SetToken(token) => self.set_token(token.map(|Secret(text)| text)),
-            Command::SetAttributes(json) => self.flag_fetch.on_attributes(self.clock.t(), &json),
+            Command::Send { channel, kind, payload } => self.send(*channel, kind, payload),
+            Command::Track { name, props } => self.track(name, props),
+            Command::SetToken(token) => self.set_token(token.as_ref().map(|Secret(text)| text)),
+            Command::SetAttributes(json) => self.flag_fetch.on_attributes(self.clock.t(), json),
             Command::Reconnect => self.reconnect_now(),
             Command::Close => self.close(),
             Command::Join { game_id } => self.join(game_id),
             Command::Leave { game_id } => self.leave(game_id),
-            Command::RoomSend { game_id, event, data } => self.room_send(&game_id, &event, &data),
+            Command::RoomSend { game_id, event, data } => self.room_send(game_id, event, data),
             Command::PlaceBet { request, game_id, amount, selection, client_seed, key } => {
-                let client_seed = client_seed.unwrap_or_else(|| self.rng.id());
-                let key = key.unwrap_or_else(|| self.rng.id());
-                self.place_bet(request, Placed { key, game_id, amount, selection, client_seed, renewals: 0 });
+                let placed = Placed {
+                    client_seed: client_seed.clone().unwrap_or_else(|| self.rng.id()),
+                    key: key.clone().unwrap_or_else(|| self.rng.id()),
+                    game_id: game_id.clone(),
+                    amount: *amount,
+                    selection: selection.clone(),
+                    renewals: 0,
+                };
+                self.place_bet(*request, placed);
             }
         }
     }

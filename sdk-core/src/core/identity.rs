@@ -101,13 +101,15 @@ impl Core {
         }
     }
 
-    pub(super) fn on_loaded(&mut self, key: StoreKey, bytes: Option<&[u8]>) {
+    pub(super) fn on_loaded(&mut self, key: &StoreKey, bytes: Option<&[u8]>) {
         match key {
             StoreKey::Boot if self.store.stage == Stage::Boot => self.on_boot_loaded(bytes),
-            StoreKey::Player(player) if self.store.stage == Stage::Player && player == self.store.player => {
+            StoreKey::Player(player) if self.store.stage == Stage::Player && *player == self.store.player => {
                 self.on_player_loaded(bytes);
             }
-            StoreKey::Events(player, page) if player == self.store.player => self.on_page_loaded(page, bytes),
+            StoreKey::Events(player, page) if *player == self.store.player => {
+                self.on_page_loaded(*page, bytes);
+            }
             _ => {}
         }
     }

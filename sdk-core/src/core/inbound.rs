@@ -204,7 +204,11 @@ impl Core {
     /// Whether all that was read of a message was good; what was not is logged.
     pub(super) fn is_whole(&mut self, envelope: &Envelope<'_>, payload: &Members<'_>) -> bool {
         if let Some(wrong) = payload.wrong() {
-            self.log(LogLevel::Warn, "ignored a message of the wrong form: ", &join(&[&envelope.kind, ", ", wrong]));
+            self.log(
+                LogLevel::Warn,
+                "ignored a message of the wrong form: ",
+                &join(&[&envelope.kind, ", ", wrong]),
+            );
         }
         payload.wrong().is_none()
     }

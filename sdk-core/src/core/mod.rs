@@ -165,7 +165,7 @@ impl Core {
                 matches!(input, Input::SocketClosed { socket, .. } if self.link.socket() == Some(socket));
             self.on_slept(ends);
         }
-        self.dispatch(input);
+        self.dispatch(&input);
         while let Some(timer) = self.timers.take_due(t) {
             self.on_timer(timer);
         }
@@ -196,24 +196,22 @@ impl Core {
         self.told.0
     }
 
-    fn dispatch(&mut self, input: Input<'_>) {
-        if let Input::Loaded { key, bytes } = input {
-            return self.on_loaded(key, bytes);
-        }
+    fn dispatch(&mut self, input: &Input<'_>) {
         match input {
-            Input::Saved { key, ok } => self.on_saved(&key, ok),
-            Input::HttpResponse { http, reply } => self.on_http(http, reply),
-            Input::Taken { events } => self.on_taken(events),
+            Input::Loaded { key, bytes } => self.on_loaded(key, *bytes),
+            Input::Saved { key, ok } => self.on_saved(key, *ok),
+            Input::HttpResponse { http, reply } => self.on_http(*http, *reply),
+            Input::Taken { events } => self.on_taken(*events),
             _ if self.link.is_closed() => {}
-            Input::SocketOpened { socket } => self.on_socket_opened(socket),
-            Input::Text { socket, text } => self.on_text(socket, text),
+            Input::SocketOpened { socket } => self.on_socket_opened(*socket),
+            Input::Text { socket, text } => self.on_text(*socket, text),
             Input::SocketClosed { socket, code, retry_after_ms } => {
-                self.on_socket_closed(socket, code, retry_after_ms);
+                self.on_socket_closed(*socket, *code, *retry_after_ms);
             }
-            Input::Token { ticket, token } => self.on_token(ticket, token),
-            Input::Lifecycle(what) => self.on_lifecycle(what),
+            Input::Token { ticket, token } => self.on_token(*ticket, *token),
+            Input::Lifecycle(what) => self.on_lifecycle(*what),
             Input::Command(command) => self.on_command(command),
-            Input::Loaded { .. } | Input::Wake => {}
+            Input::Wake => {}
         }
     }
 

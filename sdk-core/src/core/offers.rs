@@ -18,8 +18,8 @@ const CLAIM_TIMEOUT_MS: u32 = 5_000;
 
 impl Core {
     /// `offers().ready`.
-    pub(super) fn ready(&mut self, placement: String, context: Option<String>, lease_ms: u64) {
-        let before = self.gate.ready(self.clock.t(), placement, context, lease_ms);
+    pub(super) fn ready(&mut self, placement: &str, context: Option<String>, lease_ms: u64) {
+        let before = self.gate.ready(self.clock.t(), placement.to_owned(), context, lease_ms);
         self.answer_no_offer(before);
         self.flush_now();
     }
@@ -109,9 +109,7 @@ impl Core {
         let Some(open) = self.gate.close() else { return };
         self.forget_question(open.number);
         let event = self.events_out + 1;
-        if let Some((number, offer)) =
-            self.ledger.surface(self.clock.server_time(), open.placement, event)
-        {
+        if let Some((number, offer)) = self.ledger.surface(self.clock.server_time(), open.placement, event) {
             self.delivery.surfaced(number, event);
             self.push_event(Event::OfferReady { offer }, true);
         }
@@ -166,7 +164,8 @@ impl Core {
     /// Held offers that are on the disk now may be acknowledged; claimed ones are reported.
     pub(super) fn settle_received(&mut self) {
         self.delivery.released(&|offer| self.store.is_safe(offer) || !self.ledger.holds(offer));
-        while let Some(held) = self.ledger.held.iter_mut().find(|h| h.claimed && self.store.is_safe(h.number)) {
+        while let Some(held) = self.ledger.held.iter_mut().find(|h| h.claimed && self.store.is_safe(h.number))
+        {
             held.claimed = false;
             let offer_id = held.offer.offer_id.clone();
             self.track_result(&offer_id, "received");

@@ -2,10 +2,10 @@
 
 use crate::event::{Event, RequestId};
 use crate::io::{HttpFailure, HttpId, HttpReply, LogLevel, Method, Output};
+use crate::protocol::json::Members;
 use crate::protocol::limits::ACK_DELAY_MS;
 use crate::protocol::messages::client::Read;
 use crate::protocol::messages::{Ack, Lease, Message, Ping};
-use crate::protocol::json::Members;
 use crate::protocol::{Channel, Code, Envelope, json};
 use crate::session::requests::{Open, Owner};
 use crate::session::timers::Timer;
@@ -70,7 +70,11 @@ impl Core {
     fn transmit(&mut self, text: String) -> bool {
         if text.len() > self.max_message {
             let max = number(self.max_message as u64);
-            self.log(LogLevel::Warn, "a message was not sent, for the server reads no more bytes than ", &max);
+            self.log(
+                LogLevel::Warn,
+                "a message was not sent, for the server reads no more bytes than ",
+                &max,
+            );
             return false;
         }
         self.out.push(Output::SendText { socket: self.link.newest, text });

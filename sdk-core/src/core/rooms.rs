@@ -19,19 +19,19 @@ fn room_payload(game_id: &str) -> String {
 }
 
 impl Core {
-    pub(super) fn join(&mut self, game_id: String) {
-        if !self.rooms.want(&game_id) {
+    pub(super) fn join(&mut self, game_id: &str) {
+        if !self.rooms.want(game_id) {
             self.room_changed(game_id, RoomChange::JoinFailed, "", 0, Some(Code::QueueFull));
         }
     }
 
-    pub(super) fn leave(&mut self, game_id: String) {
-        if !self.rooms.drop(&game_id) {
+    pub(super) fn leave(&mut self, game_id: &str) {
+        if !self.rooms.drop(game_id) {
             return;
         }
-        let owner = Owner::Join(game_id.clone());
+        let owner = Owner::Join(game_id.to_owned());
         self.requests.take_first(&|open| open.owner == owner);
-        self.send_leave(&game_id);
+        self.send_leave(game_id);
         self.room_changed(game_id, RoomChange::Left, "", 0, None);
     }
 
@@ -71,7 +71,7 @@ impl Core {
     pub(super) fn leave_all_rooms(&mut self) {
         while let Some(game_id) = self.rooms.first().map(str::to_owned) {
             self.rooms.drop(&game_id);
-            self.room_changed(game_id, RoomChange::Left, "", 0, None);
+            self.room_changed(&game_id, RoomChange::Left, "", 0, None);
         }
     }
 
@@ -85,7 +85,7 @@ impl Core {
             self.bets.learn_hash(game_id, &hash);
         }
         let Some(missing) = self.rooms.joined(game_id, joined.n) else { return };
-        self.room_changed(game_id.to_owned(), RoomChange::Joined, "", joined.players, None);
+        self.room_changed(game_id, RoomChange::Joined, "", joined.players, None);
         self.tell_gap(game_id, missing);
     }
 
@@ -103,7 +103,7 @@ impl Core {
 
     fn on_join_failed(&mut self, game_id: &str, code: Code) {
         if self.rooms.drop(game_id) {
-            self.room_changed(game_id.to_owned(), RoomChange::JoinFailed, "", 0, Some(code));
+            self.room_changed(game_id, RoomChange::JoinFailed, "", 0, Some(code));
         }
     }
 
@@ -130,7 +130,7 @@ impl Core {
         let mut payload = Members::of(&envelope.payload);
         let moved = PlayerMoved::of(&mut payload);
         if self.is_whole(envelope, &payload) && self.rooms.is_in(&moved.game_id) {
-            self.room_changed(moved.game_id, change, &moved.user_id, moved.player_count, None);
+            self.room_changed(&moved.game_id, change, &moved.user_id, moved.player_count, None);
         }
     }
 
@@ -142,13 +142,13 @@ impl Core {
 
     fn room_changed(
         &mut self,
-        game_id: String,
+        game_id: &str,
         change: RoomChange,
         user_id: &str,
         player_count: u32,
         code: Option<Code>,
     ) {
-        let user_id = user_id.to_owned();
+        let (game_id, user_id) = (game_id.to_owned(), user_id.to_owned());
         self.event(Event::RoomChanged { game_id, change, user_id, player_count, code });
     }
 }

@@ -48,9 +48,9 @@ impl Core {
     }
 
     /// `set_token`: answers an open question, or replaces the token for the next connection.
-    pub(super) fn set_token(&mut self, token: Option<String>) {
+    pub(super) fn set_token(&mut self, token: Option<&String>) {
         match token {
-            Some(token) => self.put_token(token),
+            Some(token) => self.put_token(token.clone()),
             None if self.tokens.asked().is_some() => self.no_token(),
             None => {}
         }

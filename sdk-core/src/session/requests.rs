@@ -80,8 +80,8 @@ impl Requests {
 
     /// The next request to write: one not yet on the present socket that may be written again.
     pub(crate) fn to_write(&self) -> Option<&Open> {
-        let may = |r: &&Box<Open>| !r.on_socket && (r.key.is_some() || !r.written);
-        self.open.iter().find(may).map(|open| &**open)
+        let may = |r: &Open| !r.on_socket && (r.key.is_some() || !r.written);
+        self.open.iter().map(Box::as_ref).find(|r| may(r))
     }
 
     pub(crate) fn written(&mut self, id: u64) {

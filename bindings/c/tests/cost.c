@@ -50,7 +50,7 @@ int main(void) {
              "{\"variants\":{\"control\":\"$2.99\",\"treatment\":\"$1.99\"},\"defaultVariant\":\"control\",\"rolloutBp\":10000}");
   server_put("/admin/flags/gentle_curve", "{\"variants\":{\"off\":false,\"on\":true},\"defaultVariant\":\"off\",\"rolloutBp\":10000}");
   freed = connect_nowhere();
-  castline_client_close(freed, 20000);
+  castline_client_close(freed, PATIENCE_MS);
   castline_client_free(freed);
   client = connect_player("anna");
   await_event(client, CASTLINE_EVENT_FLAGS_CHANGED);
@@ -66,7 +66,7 @@ int main(void) {
   printf("flags_bool, another thread reads too %7.1f ns\n", nanoseconds(read_bool));
   __atomic_store_n(&running, 0, __ATOMIC_RELAXED);
   CHECK(pthread_join(other, NULL) == 0);
-  CHECK_RESULT(castline_client_close(client, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(client, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(client), CASTLINE_OK);
   return 0;
 }

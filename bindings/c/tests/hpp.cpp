@@ -19,7 +19,7 @@ static void plays() {
   CHECK(!client.flag("gentle_curve", false) && client.flag("absent", 7) == 7 && client.flag("absent", 0.5) > 0.4);
 
   bool changed = false;
-  const double deadline = seconds() + 20;
+  const double deadline = seconds() + PATIENCE;
   while (offer.empty() && seconds() < deadline) {
     auto on_event = [&](const castline_event &event) {
       switch (event.kind) {
@@ -49,7 +49,7 @@ static void plays() {
   CHECK_RESULT(client.track("$mine"), CASTLINE_INVALID_ARGUMENT);
   while (client.poll() != nullptr) {}
   CHECK(lines > 0);
-  CHECK_RESULT(client.close(20000), CASTLINE_OK);
+  CHECK_RESULT(client.close(PATIENCE_MS), CASTLINE_OK);
 }
 
 int main() {

@@ -30,7 +30,7 @@ static castline_result try_connect(const castline_options *options) {
   castline_client *client = (castline_client *)&lines;
   castline_result result = castline_client_connect(options, &client);
   CHECK((client == NULL) == (result != CASTLINE_OK));
-  castline_client_close(client, 20000);
+  castline_client_close(client, PATIENCE_MS);
   castline_client_free(client);
   return result;
 }
@@ -100,7 +100,7 @@ static void bad_options(void) {
   CHECK_RESULT(castline_client_connect(&good, &client), CASTLINE_OK);
   CHECK_RESULT(castline_client_connect(&good, &second), CASTLINE_IN_USE);
   CHECK(second == NULL);
-  CHECK_RESULT(castline_client_close(client, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(client, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(client), CASTLINE_OK);
   free(huge);
 }
@@ -158,7 +158,7 @@ static void bad_handles(void) {
   castline_client *freed = connect_player("anna"), *next;
   void *foreign[4];
   int i;
-  CHECK_RESULT(castline_client_close(freed, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(freed, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(freed), CASTLINE_OK);
   next = connect_player("anna");
   CHECK(next != freed);
@@ -179,7 +179,7 @@ static void bad_handles(void) {
     CHECK_RESULT(castline_client_track(freed, "level", "{}"), CASTLINE_INVALID_HANDLE);
   }
   await_state(next, CASTLINE_STATE_ONLINE);
-  CHECK_RESULT(castline_client_close(next, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(next, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(next), CASTLINE_OK);
 }
 
@@ -192,11 +192,11 @@ static void the_table_is_full(void) {
   for (i = 0; i < 64; i++) clients[i] = connect_nowhere();
   CHECK_RESULT(castline_client_connect(&options, &more), CASTLINE_FULL);
   CHECK(more == NULL);
-  CHECK_RESULT(castline_client_close(clients[7], 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(clients[7], PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(clients[7]), CASTLINE_OK);
   CHECK_RESULT(castline_client_connect(&options, &clients[7]), CASTLINE_OK);
   for (i = 0; i < 64; i++) {
-    CHECK_RESULT(castline_client_close(clients[i], 20000), CASTLINE_OK);
+    CHECK_RESULT(castline_client_close(clients[i], PATIENCE_MS), CASTLINE_OK);
     CHECK_RESULT(castline_client_free(clients[i]), CASTLINE_OK);
   }
 }
@@ -291,7 +291,7 @@ static void bad_arguments(void) {
 
   /* After all that it is the client that it was. */
   CHECK(castline_client_state(client) == CASTLINE_STATE_ONLINE);
-  CHECK_RESULT(castline_client_close(client, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(client, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(client), CASTLINE_OK);
   free(huge), free(deep), free(wide);
 }
@@ -320,7 +320,7 @@ static void bounds(void) {
   CHECK_RESULT(castline_rooms_join(client, "room0"), CASTLINE_OK);
 
   /* Each open request is answered at the end, and the events outlive it. */
-  CHECK_RESULT(castline_client_close(client, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(client, PATIENCE_MS), CASTLINE_OK);
   every_call_says(client, CASTLINE_CLOSED);
   CHECK(castline_client_state(client) == CASTLINE_STATE_CLOSED);
   while (castline_client_poll_event(client, &event) == CASTLINE_OK) {

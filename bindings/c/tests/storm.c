@@ -146,13 +146,13 @@ int main(int argc, char **argv) {
   printf("\n");
   CHECK(counts[CASTLINE_OK] > 0 && counts[CASTLINE_INVALID_ARGUMENT] > 0 && counts[CASTLINE_INVALID_HANDLE] > 0 && counts[CASTLINE_INTERNAL] == 0);
   for (i = 0; i < 4; i++) {
-    castline_client_close(clients[i], 20000);
+    castline_client_close(clients[i], PATIENCE_MS);
     castline_client_free(clients[i]);
   }
   /* After all that the library serves the next one. */
   whole = connect_player("anna");
   await_state(whole, CASTLINE_STATE_ONLINE);
-  CHECK_RESULT(castline_client_close(whole, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(whole, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(whole), CASTLINE_OK);
   return 0;
 }

@@ -55,7 +55,7 @@ static void server_stop(void) {
  * no leak. (ThreadSanitizer has a thread of its own, which is not to be waited for.) */
 static void await_end_of_threads(void) {
 #ifndef __SANITIZE_THREAD__
-  const double deadline = seconds() + 20;
+  const double deadline = seconds() + PATIENCE;
   unsigned count = 0;
   while (!failed && count != 1) {
     char line[128];
@@ -201,7 +201,7 @@ castline_client *connect_nowhere(void) {
 }
 
 const castline_event *await_event_at(const char *file, int line, castline_client *client, castline_event_kind kind) {
-  double deadline = seconds() + 20;
+  double deadline = seconds() + PATIENCE;
   const castline_event *event;
   while (seconds() < deadline) {
     while (castline_client_poll_event(client, &event) == CASTLINE_OK) {
@@ -210,16 +210,16 @@ const castline_event *await_event_at(const char *file, int line, castline_client
     frame();
   }
   fprintf(stderr, "event %u: ", (unsigned)kind);
-  check_failed(file, line, "it came within 20 s");
+  check_failed(file, line, "it came in time");
   return NULL;
 }
 
 void await_state_at(const char *file, int line, castline_client *client, castline_state state) {
-  double deadline = seconds() + 20;
+  double deadline = seconds() + PATIENCE;
   while (castline_client_state(client) != state && seconds() < deadline) frame();
   if (castline_client_state(client) != state) {
     fprintf(stderr, "state %u, now %u: ", (unsigned)state, (unsigned)castline_client_state(client));
-    check_failed(file, line, "it came within 20 s");
+    check_failed(file, line, "it came in time");
   }
 }
 

@@ -35,7 +35,10 @@ const char *server_token(const char *player, char *buffer, size_t capacity);
 /* A client of that server, for this player; and one whose server is not there. */
 castline_client *connect_player(const char *player);
 castline_client *connect_nowhere(void);
-/* Polls as a game does, a frame apart, until an event of this kind comes; fails after 20 s. Other events are passed over. */
+/* No wait is longer, in seconds and in milliseconds: far more than a busy machine needs, under Valgrind too. */
+#define PATIENCE 60
+#define PATIENCE_MS (PATIENCE * 1000)
+/* Polls as a game does, a frame apart, until an event of this kind comes; fails when patience is at its end. Other events are passed over. */
 #define await_event(client, kind) await_event_at(__FILE__, __LINE__, (client), (kind))
 #define await_state(client, state) await_state_at(__FILE__, __LINE__, (client), (state))
 const castline_event *await_event_at(const char *file, int line, castline_client *client, castline_event_kind kind);

@@ -57,7 +57,7 @@ static void *work(void *argument) {
     if (number < 2) poll_once(&events);
     call_once(n + number);
     /* One of them closes, another frees: the rest are in the middle of their calls. */
-    if (number == 6 && n == 100) CHECK(allowed(castline_client_close(client, 20000)));
+    if (number == 6 && n == 100) CHECK(allowed(castline_client_close(client, PATIENCE_MS)));
     if (number == 7 && n == 150) CHECK_RESULT(castline_client_free(client), CASTLINE_OK);
   }
   poll_once(&events);

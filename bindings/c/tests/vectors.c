@@ -88,7 +88,7 @@ static castline_client *connect_to(const char *path, const char *directory, cons
 
 /* Polls until there is a refusal or an event of this kind, which is returned. */
 static const castline_event *refusal_or(castline_client *client, castline_event_kind kind) {
-  const double deadline = seconds() + 20;
+  const double deadline = seconds() + PATIENCE;
   const castline_event *event;
   while (seconds() < deadline) {
     while (castline_client_poll_event(client, &event) == CASTLINE_OK) {
@@ -102,7 +102,7 @@ static const castline_event *refusal_or(castline_client *client, castline_event_
 }
 
 static void end(castline_client *client) {
-  CHECK_RESULT(castline_client_close(client, 20000), CASTLINE_OK);
+  CHECK_RESULT(castline_client_close(client, PATIENCE_MS), CASTLINE_OK);
   CHECK_RESULT(castline_client_free(client), CASTLINE_OK);
 }
 
@@ -214,7 +214,7 @@ static void envelopes(void) {
   await_state(client, CASTLINE_STATE_ONLINE);
   for (i = 0; i < COUNT(ENVELOPE_CASES); i++) {
     const struct envelope_case *text = &ENVELOPE_CASES[i];
-    const double deadline = seconds() + 20;
+    const double deadline = seconds() + PATIENCE;
     const castline_event *event;
     int told = 0, over = 0;
     now = c(text->name);

@@ -96,10 +96,10 @@ void play_frame() {
 void play(const std::string &module) {
   done = false;
   host::run_module("tests/stories/" + module);
-  const auto deadline = Clock::now() + std::chrono::seconds(40);
+  const auto deadline = Clock::now() + std::chrono::seconds(PATIENCE);
   while (!done) {
     if (!failure.empty()) host::stop(module + ": " + failure);
-    if (Clock::now() > deadline) host::stop(module + " did not come to its end within 40 s");
+    if (Clock::now() > deadline) host::stop(module + " did not come to its end in time");
     play_frame();
   }
   if (!failure.empty()) host::stop(module + ": " + failure);

@@ -50,7 +50,7 @@ story(async () => {
 
   client.track('level_completed', { level: 3 });
   same('no offer elsewhere', await client.offers.ready('shop_opened', { leaseMs: 1000 }), null);
-  const offer = await client.offers.ready('level_completed', { context: { level: 3 }, leaseMs: 3000 });
+  const offer = await client.offers.ready('level_completed', { context: { level: 3 }, leaseMs: 60_000 });
   check(offer !== null, 'there is an offer at level_completed');
   same('the offer', [offer.title, offer.discount, offer.placement, offer.data], ['Starter pack', 60, 'level_completed', { coins: 100 }]);
   check(offer.expiresAt - client.serverTime > 3_500_000, 'it lasts an hour');

@@ -12,7 +12,7 @@ story(async () => {
   same('the state', client.state, 'online');
   same('the price', client.flags.string('starter_pack_price', '$2.99'), '$1.99');
   putOffer('starter', { placements: ['level_completed'] });
-  const offer = await client.offers.ready('level_completed', { leaseMs: 10_000 });
+  const offer = await client.offers.ready('level_completed', { leaseMs: 60_000 });
   same("the offer of this script's break", offer?.title, 'Starter pack');
   client.offers.result(offer!.offerId, 'shown');
   same('tokens asked for', asked, 0);

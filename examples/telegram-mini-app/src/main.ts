@@ -17,6 +17,7 @@ import { Card } from './ui/card.js';
 import { calm, get, say } from './ui/dom.js';
 import { Hud } from './ui/hud.js';
 import { OfferDialog } from './ui/offer-dialog.js';
+import { Sound } from './ui/sound.js';
 
 const BUILD = '1.0.0';
 const SERVER = import.meta.env.VITE_CASTLINE_URL ?? 'http://127.0.0.1:8080';
@@ -33,6 +34,7 @@ const journal = new Journal();
 const game = new Game(seeded(seed), (event) => hear(event));
 const scene = new Scene(canvas, game, HOURS.light, () => calm.matches);
 const hud = new Hud(game, progress);
+const sound = new Sound();
 const dialog = new OfferDialog();
 const boot = new Boot(play);
 const card = new Card(goOn);
@@ -64,6 +66,12 @@ relaxed.checked = progress.relaxed;
 relaxed.addEventListener('change', () => {
   progress.relaxed = relaxed.checked;
   equip();
+});
+
+const loud = get<HTMLInputElement>('sound');
+loud.checked = progress.sound;
+loud.addEventListener('change', () => {
+  progress.sound = sound.on = loud.checked;
 });
 
 void goLive();
@@ -99,10 +107,12 @@ async function goLive(): Promise<void> {
 function equip(): void {
   game.tackle = { strong: progress.golden, relaxed: progress.relaxed, pace: readFlags(client).fishSpeed };
   scene.golden = progress.golden;
+  scene.coached = progress.novice;
 }
 
 function play(): void {
   client?.flags.apply();
+  sound.on = progress.sound;
   boot.close();
   get('hud').hidden = false;
   scene.playing = true;
@@ -113,6 +123,7 @@ function play(): void {
 function hear(event: GameEvent): void {
   scene.hear(event);
   hud.hear(event);
+  sound.hear(event);
   if (event.kind === 'nibble') touch('light');
   if (event.kind === 'surge') touch('medium');
   if (event.kind === 'phase') {

@@ -56,7 +56,7 @@ test('in Telegram: a rare fish, the offer, an invoice, and the server knows; min
   await click('#card-go');
   await reads('#offer-title', /The golden rod/);
   const first = seconds(await text('#offer-left'));
-  assert.ok(first > 0 && first <= LASTS + 2, `${first} s are left`);
+  assert.ok(first > 0 && first <= LASTS, `${first} s are left`);
   await until('the countdown to go on', async () => seconds(await text('#offer-left')) < first);
   assert.equal((await funnel(server, 'golden_rod', 'shown')).accepted, 0);
 

@@ -58,6 +58,17 @@ export function drawBite(c: CanvasRenderingContext2D, lake: Lake, game: Game, ca
   c.restore();
 }
 
+/** A line that is about to break is seen from the corner of the eye. */
+export function drawStrain(c: CanvasRenderingContext2D, { width, height }: Lake, tension: number): void {
+  const share = clamp((tension - SWEET.to + 0.06) / 0.2, 0, 1);
+  if (share <= 0) return;
+  const edge = c.createRadialGradient(width / 2, height / 2, height * 0.3, width / 2, height / 2, height * 0.66);
+  edge.addColorStop(0, 'rgb(226 50 28 / 0)');
+  edge.addColorStop(1, `rgb(226 50 28 / ${(share * 0.6).toFixed(2)})`);
+  c.fillStyle = edge;
+  c.fillRect(0, 0, width, height);
+}
+
 /** The line's tension while a fish is on. */
 export function drawGauge(c: CanvasRenderingContext2D, lake: Lake, game: Game, shown: number): void {
   if (shown <= 0.01) return;

@@ -2,9 +2,10 @@
 
 import { type Game, type GameEvent, LEAP } from '../game/game.js';
 import { clamp, Lake, mix, smooth } from '../game/lake.js';
+import { Coach } from './coach.js';
 import { Effects } from './effects.js';
 import { drawFish } from './fish-art.js';
-import { drawAim, drawBite, drawGauge } from './gauge.js';
+import { drawAim, drawBite, drawGauge, drawStrain } from './gauge.js';
 import { paletteAt, type Palette } from './palette.js';
 import { drawRod } from './rod.js';
 import { drawShadow } from './shadow.js';
@@ -26,8 +27,11 @@ export class Scene {
   golden = false;
   /** Before the game begins nothing is shown but the lake. */
   playing = false;
+  /** A hand shows how. */
+  coached = false;
   private shownHour: number;
   private readonly rings = new Rings();
+  private readonly coach = new Coach();
   private readonly c: CanvasRenderingContext2D;
   private time = 0;
   private gauge = 0;
@@ -103,8 +107,10 @@ export class Scene {
     }
     this.effects.fireflies(c, lake, palette, time);
     this.effects.draw(c, lake, palette, dt);
+    if (game.fight) drawStrain(c, lake, game.fight.tension);
     this.gauge += ((game.phase === 'fight' ? 1 : 0) - this.gauge) * Math.min(1, dt * 9);
     drawGauge(c, lake, game, this.gauge);
+    if (this.playing && this.coached) this.coach.draw(c, lake, game, time, this.calm());
   }
 
   /** Now and then a fish comes up to breathe. */

@@ -11,9 +11,10 @@ interface Kept {
   album: Record<string, number>;
   golden: boolean;
   relaxed: boolean;
+  sound: boolean;
 }
 
-const FRESH: Kept = { level: 1, caught: 0, pearls: 0, album: {}, golden: false, relaxed: false };
+const FRESH: Kept = { level: 1, caught: 0, pearls: 0, album: {}, golden: false, relaxed: false, sound: false };
 
 /** Fish of a level. */
 export const needed = (level: number): number => Math.min(5, 3 + Math.floor((level - 1) / 2));
@@ -54,6 +55,18 @@ export class Progress {
   set relaxed(on: boolean) {
     this.kept.relaxed = on;
     this.write();
+  }
+
+  get sound(): boolean {
+    return this.kept.sound;
+  }
+  set sound(on: boolean) {
+    this.kept.sound = on;
+    this.write();
+  }
+  /** Has never landed a fish. */
+  get novice(): boolean {
+    return !Object.keys(this.kept.album).length;
   }
 
   land(species: Species, weight: number): Landing {
@@ -106,6 +119,7 @@ function read(): Kept {
       album: typeof kept.album === 'object' && kept.album ? kept.album : {},
       golden: kept.golden === true,
       relaxed: kept.relaxed === true,
+      sound: kept.sound === true,
     };
   } catch {
     return { ...FRESH, album: {} };

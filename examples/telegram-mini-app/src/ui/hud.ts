@@ -3,7 +3,7 @@
 import type { State } from 'castline';
 import type { Game, GameEvent, Phase, Why } from '../game/game.js';
 import { needed, type Progress } from '../game/progress.js';
-import { get, say } from './dom.js';
+import { calm, get, say } from './dom.js';
 
 const HINTS: Record<Phase, string> = {
   idle: 'Tap the water near a shadow',
@@ -46,7 +46,11 @@ export class Hud {
       ...Array.from({ length: all }, (_, n) => Object.assign(document.createElement('i'), { className: n < caught ? 'on' : '' })),
     );
     get('dots-text').textContent = `${caught} of ${all} fish`;
-    get('pearls').textContent = `${pearls}`;
+    const purse = get('pearls');
+    if (purse.textContent !== `${pearls}` && !calm.matches) {
+      purse.parentElement?.animate({ transform: ['scale(1)', 'scale(1.22)', 'scale(1)'] }, { duration: 420, easing: 'ease-out' });
+    }
+    purse.textContent = `${pearls}`;
   }
 
   connection(state: State): void {

@@ -11,6 +11,8 @@ export type Verdict = 'accepted' | 'declined' | 'expired' | 'closed';
 export type Bought = 'accepted' | 'closed' | 'failed' | 'pending';
 
 const TICK = 250;
+/** From here on the countdown is seen. */
+const HURRY = 10_000;
 
 export class OfferDialog {
   private readonly dialog = get<HTMLDialogElement>('offer');
@@ -53,6 +55,7 @@ export class OfferDialog {
     const tick = (): void => {
       const rest = left();
       get('offer-left').textContent = clock(rest);
+      dialog.dataset['hurry'] = `${rest <= HURRY}`;
       get('offer-bar').style.setProperty('--left', `${Math.max(0, Math.min(1, rest / whole))}`);
     };
     tick();

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -58,4 +58,30 @@ test('arethetypeswrong finds nothing', async () => {
 
 test('the declarations promise what the API does', async () => {
   await tool('tsc', '--project', 'test/types');
+});
+
+/** What the README's first example leaves to the game. */
+const GAME = `
+declare function renderShop(price: string): void;
+declare function hideOffer(offerId: string): void;
+declare function reloadState(): void;
+declare function showOffline(cause: string): void;
+declare function showOffer(title: string, imageUrl: string, leftMs: number): Promise<boolean>;
+declare function nextLevel(): void;
+`;
+
+test('the README’s lines pass a strict compiler as they stand', async () => {
+  const blocks = [...readFileSync(join(cwd, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+  assert.equal(blocks.length, 3);
+  const files = blocks.map((code, n) => {
+    writeFileSync(join(directory, `readme${n}.ts`), `${code}${n ? '' : GAME}export { ${n === 1 ? 'init' : 'client'} as last };\n`);
+    return `readme${n}.ts`;
+  });
+  const paths = Object.fromEntries([['castline', 'index'], ['castline/telegram', 'telegram']].map(([name, file]) => [name, [join(cwd, `dist/${file}.d.ts`)]]));
+  const compilerOptions = {
+    target: 'es2022', module: 'esnext', moduleResolution: 'bundler', lib: ['es2022', 'dom'], types: [], paths, noEmit: true,
+    strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noUnusedLocals: true, noImplicitReturns: true,
+  };
+  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+  await tool('tsc', '--project', directory);
 });

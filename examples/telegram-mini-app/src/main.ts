@@ -116,6 +116,8 @@ function play(): void {
   boot.close();
   get('hud').hidden = false;
   scene.playing = true;
+  // Until now it lay behind the first screen, where no key should lead.
+  canvas.inert = false;
   canvas.focus({ preventScroll: true });
   say('The lake. Aim with the arrow keys, cast with space.');
 }

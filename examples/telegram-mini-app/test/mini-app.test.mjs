@@ -174,6 +174,7 @@ describe('Still Water', { concurrency: 4 }, () => {
     await page.keyboard.press('Enter');
     const offer = page.getByRole('dialog', { name: 'Flash of silver' });
     await offer.waitFor();
+    await page.locator('#offer[data-hurry="true"]').waitFor({ state: 'attached' });
     await offer.waitFor({ state: 'hidden' });
     await page.getByRole('status').getByText('The offer has ended.').waitFor();
     assert.equal((await funnel(server, 'flash', 'expired')).declined, 0);

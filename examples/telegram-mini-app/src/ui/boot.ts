@@ -4,7 +4,7 @@ import type { Client } from 'castline';
 import { DEFAULTS, type GameFlags, NAMES, readFlags } from '../live/flags.js';
 import { get } from './dom.js';
 
-/** Nobody plays yet, so the whole screen is a safe point: what was fetched may show at once. */
+/** Nobody plays yet, so the whole screen is a safe point: what was fetched may show at once. Nothing tells that it waits; asking costs nothing. */
 const LOOK = 200;
 
 export class Boot {

@@ -1,7 +1,7 @@
 //! The analytics queue's way out: at break points, with a due ping, when full, on background; over HTTP where there is no socket.
 
 use crate::event::{Dropped, Event};
-use crate::io::{HttpFailure, HttpReply, LogLevel};
+use crate::io::LogLevel;
 use crate::protocol::Code;
 use crate::protocol::json::{Members, Object};
 use crate::protocol::messages::{Events, Message};
@@ -103,21 +103,16 @@ impl Core {
         self.post(purpose, "/events", bearer, body, EVENTS_TIMEOUT_MS);
     }
 
-    pub(super) fn on_events_posted(&mut self, page: u32, reply: Result<HttpReply<'_>, HttpFailure>) {
-        match reply {
-            Ok(reply) if reply.status == 200 => match std::str::from_utf8(reply.body).ok().and_then(rejected)
-            {
-                Some(rejected) => self.on_page_accepted(page, rejected),
-                // A captive portal says 200 too; only the server says `accepted`.
-                _ => self.on_page_failed(page, Code::Unknown, 0),
-            },
-            Ok(reply) if reply.status == 400 => self.on_page_failed(page, Code::InvalidPayload, 0),
-            Ok(reply) => {
-                let seconds = reply.header("retry-after").and_then(|value| digits(value.trim_ascii()));
-                self.on_page_failed(page, Code::Unknown, seconds.unwrap_or(0).saturating_mul(1000));
-            }
-            Err(_) => self.on_page_failed(page, Code::Unknown, 0),
+    pub(super) fn on_events_posted(&mut self, page: u32, status: u16, body: &[u8], wait: Option<&str>) {
+        // A captive portal says 200 too; only the server says `accepted`.
+        if status == 200
+            && let Some(rejected) = std::str::from_utf8(body).ok().and_then(rejected)
+        {
+            return self.on_page_accepted(page, rejected);
         }
+        let code = if status == 400 { Code::InvalidPayload } else { Code::Unknown };
+        let seconds = wait.and_then(|wait| digits(wait.trim_ascii())).unwrap_or(0);
+        self.on_page_failed(page, code, seconds.saturating_mul(1000));
     }
 
     /// The server has taken a batch. What it rejected of it, it will never take.

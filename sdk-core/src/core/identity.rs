@@ -118,7 +118,7 @@ impl Core {
         let mut record = saved(bytes);
         self.store.device = record.or("device", String::new());
         let last: String = record.or("player", String::new());
-        let flags: Option<CachedFlags> = record.maybe("flags");
+        let flags = record.raw("flags");
         self.check_saved("the saved boot record is not readable: ", record);
         if !is_player_id(&self.store.device) {
             self.store.device = self.rng.id();
@@ -130,14 +130,23 @@ impl Core {
         let known = self.config.player_id.as_deref().or(self.tokens.player());
         let player = known.unwrap_or(&last).to_owned();
         self.store.boot_dirty |= player != last;
-        if let Some(cached) = flags
+        if let Some(flags) = flags {
+            self.restore_flags(&player, Members::of(flags));
+        }
+        self.flag_fetch.start(self.clock.t());
+        self.load_player(player);
+    }
+
+    /// The last run's flags, where this run's player is the same.
+    fn restore_flags(&mut self, player: &str, mut record: Members<'_>) {
+        let cached = CachedFlags::of(&mut record);
+        if record.wrong().is_none()
             && cached.player == player
             && let Some(flags) = self.flag_fetch.restore(cached)
         {
             self.offer_flags(flags);
         }
-        self.flag_fetch.start(self.clock.t());
-        self.load_player(player);
+        self.check_saved("the saved flags are not readable: ", record);
     }
 
     fn load_player(&mut self, player: String) {
@@ -173,9 +182,9 @@ impl Core {
             self.ledger.claim(&String::of(id).unwrap_or_default());
         }
         // Bets of before the first login are this player's too, and younger.
-        let mut bets: Vec<String> = record.or("bets", Vec::new());
-        bets.append(&mut self.bets.unanswered);
-        self.bets.unanswered = bets;
+        let younger = std::mem::take(&mut self.bets.unanswered);
+        self.bets.unanswered.extend(record.list("bets").iter().filter_map(|(_, key)| String::of(key)));
+        self.bets.unanswered.extend(younger);
         let range = match *record.list("pages") {
             [(_, first), (_, end)] => (u32::of(first).unwrap_or(0), u32::of(end).unwrap_or(0)),
             _ => (0, 0),

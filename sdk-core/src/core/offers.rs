@@ -1,7 +1,7 @@
 //! Offers: what comes in is held, and surfaces in a break; breaks are asked for, claimed and answered.
 
 use crate::event::{Dropped, Event, Outcome, State};
-use crate::io::{HttpFailure, HttpReply, LogLevel};
+use crate::io::LogLevel;
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, Known, result_props};
 use crate::protocol::json::{Json, Members, Object};
@@ -209,11 +209,8 @@ impl Core {
         self.post(Purpose::Claim { number }, "/offers/claim", bearer, claim.end(), CLAIM_TIMEOUT_MS);
     }
 
-    pub(super) fn on_claim(&mut self, number: u64, reply: Result<HttpReply<'_>, HttpFailure>) {
-        let offers: Option<Json> = match reply {
-            Ok(reply) if reply.status == 200 => json::member(reply.body, "offers"),
-            _ => None,
-        };
+    pub(super) fn on_claim(&mut self, number: u64, status: u16, body: &[u8]) {
+        let offers: Option<Json> = if status == 200 { json::member(body, "offers") } else { None };
         let Some(offers) = offers.as_ref().and_then(|Json(offers)| json::array(offers)) else {
             // The break stays open: the socket may yet come back.
             return self.log(LogLevel::Info, "the claim over HTTP failed", "");

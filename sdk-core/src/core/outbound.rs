@@ -23,10 +23,10 @@ pub(super) struct Failure<'a> {
     pub(super) next_seed_hash: &'a str,
 }
 
-/// Whether the server (and not some portal in between) says that the token is no good.
-fn refuses_token(reply: &HttpReply<'_>) -> bool {
+/// Whether a refusal's body is the server's word (and not some portal's in between) that the token is no good.
+fn refuses_token(body: &[u8]) -> bool {
     let says = |code: String| matches!(&*code, "INVALID_TOKEN" | "EXPIRED_TOKEN");
-    reply.status == 401 && json::member(reply.body, "code").is_some_and(says)
+    json::member(body, "code").is_some_and(says)
 }
 
 /// A request's number as the envelope's `id`.
@@ -257,15 +257,20 @@ impl Core {
     pub(super) fn on_http(&mut self, http: HttpId, reply: Result<HttpReply<'_>, HttpFailure>) {
         let Some(at) = self.http.iter().position(|(id, _)| *id == http) else { return };
         let (_, purpose) = self.http.remove(at);
-        if purpose != Purpose::Telegram && reply.as_ref().is_ok_and(refuses_token) {
+        // No answer at all has no status.
+        let (status, body) = reply.map_or((0, &[][..]), |reply| (reply.status, reply.body));
+        if purpose != Purpose::Telegram && status == 401 && refuses_token(body) {
             self.tokens.outlived();
         }
         match purpose {
-            Purpose::Events { page } => self.on_events_posted(page, reply),
+            Purpose::Events { page } => {
+                let wait = reply.ok().and_then(|reply| reply.header("retry-after"));
+                self.on_events_posted(page, status, body, wait);
+            }
             _ if self.link.is_closed() => {}
             Purpose::Flags => self.on_flags(reply),
-            Purpose::Claim { number } => self.on_claim(number, reply),
-            Purpose::Telegram => self.on_telegram(reply),
+            Purpose::Claim { number } => self.on_claim(number, status, body),
+            Purpose::Telegram => self.on_telegram(status, body),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The token's way in: from the game, from Telegram's word, and what a refusal means.
 
 use crate::event::{Cause, State};
-use crate::io::{HttpFailure, HttpReply, LogLevel, Method, Output, TokenId};
+use crate::io::{LogLevel, Method, Output, TokenId};
 use crate::protocol::{CloseCode, json};
 use crate::session::link::Halt;
 use crate::session::timers::Timer;
@@ -72,18 +72,17 @@ impl Core {
         self.timers.set(Timer::Token, Some(self.clock.t() + wait));
     }
 
-    pub(super) fn on_telegram(&mut self, reply: Result<HttpReply<'_>, HttpFailure>) {
-        match reply {
-            Ok(reply) if reply.status == 200 => match json::member::<String>(reply.body, "token") {
-                Some(token) if crate::command::check_token(&token).is_ok() => self.put_token(token),
-                _ => self.no_token(),
-            },
-            // Telegram's word is refused or too old; only a new start of the Mini App brings another.
-            Ok(reply) if reply.status == 401 || reply.status == 403 => {
-                self.no_token();
-                self.fail_auth();
-            }
-            _ => self.no_token(),
+    pub(super) fn on_telegram(&mut self, status: u16, body: &[u8]) {
+        if status == 200
+            && let Some(token) = json::member::<String>(body, "token")
+            && crate::command::check_token(&token).is_ok()
+        {
+            return self.put_token(token);
+        }
+        self.no_token();
+        // Telegram's word is refused or too old; only a new start of the Mini App brings another.
+        if status == 401 || status == 403 {
+            self.fail_auth();
         }
     }
 

@@ -12,7 +12,7 @@
 use super::forms::{is_etag, newer, newer_number, percent_encode, query_of, retry_after};
 use super::snapshot::{Flags, Source};
 use crate::io::{HttpFailure, HttpReply};
-use crate::protocol::json::{Members, Object, Value};
+use crate::protocol::json::{Members, Object};
 use crate::protocol::limits::FLAGS_INTERVAL_MS;
 use crate::protocol::messages::client::Read;
 use crate::text::{join, number};
@@ -57,12 +57,6 @@ impl Read for CachedFlags {
             body: members.need("body"),
             attributes: members.or("attributes", String::new()),
         }
-    }
-}
-
-impl Value<'_> for CachedFlags {
-    fn of(raw: &str) -> Option<Self> {
-        CachedFlags::read(raw).ok()
     }
 }
 

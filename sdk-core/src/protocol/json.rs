@@ -376,24 +376,6 @@ impl Value<'_> for Json {
     }
 }
 
-impl<'a, T: Value<'a>> Value<'a> for Vec<T> {
-    fn of(raw: &'a str) -> Option<Self> {
-        let mut list = Vec::new();
-        each(raw, &mut |item| {
-            list.push(T::of(item)?);
-            Some(())
-        })?;
-        Some(list)
-    }
-}
-
-fn each<'a>(raw: &'a str, take: &mut dyn FnMut(&'a str) -> Option<()>) -> Option<()> {
-    for &(_, item) in &array(raw)? {
-        take(item)?;
-    }
-    Some(())
-}
-
 /// The nearest double of a JSON number; `None` for any other value, and beyond what a double holds.
 pub(crate) fn float(raw: &str) -> Option<f64> {
     let is_number = matches!(raw.as_bytes().first()?, b'-' | b'0'..=b'9');

@@ -57,10 +57,11 @@ impl Clock {
 
     /// Takes note of the time. True when the wall clock jumped against the monotonic one: a suspension, or the player's hand.
     pub(crate) fn advance(&mut self, now: Now) -> bool {
-        let mono = now.mono.saturating_sub(self.last.mono) as i128;
-        let wall = i128::from(now.wall) - i128::from(self.last.wall);
-        let apart = (wall - mono).unsigned_abs();
-        if apart > u128::from(ROUNDING_MS) {
+        let mono = now.mono.saturating_sub(self.last.mono);
+        // Either way it may have gone.
+        let wall = now.wall.wrapping_sub(self.last.wall) as i64;
+        let apart = wall.saturating_sub_unsigned(mono).unsigned_abs();
+        if apart > ROUNDING_MS {
             self.t += elapsed(self.last, now);
             self.alike_since = (now, self.t);
         } else {
@@ -69,7 +70,7 @@ impl Clock {
             self.t = self.t.max(t + now.mono.saturating_sub(then.mono).max(by_wall));
         }
         self.last = now;
-        let jumped = apart > u128::from(JUMP_MS);
+        let jumped = apart > JUMP_MS;
         if jumped {
             self.discard_samples();
         }

@@ -5,7 +5,7 @@ use super::{
     AuthFailed, Authenticated, BetAcknowledged, BetSettled, Connected, ErrorReply, FlagsChanged, GameJoined,
     Lease, PlayerMoved, Pong, Reconnect, RoomState,
 };
-use crate::protocol::json::{Json, Members, Value, Wrong};
+use crate::protocol::json::{self, Json, Members, Value, Wrong};
 use crate::protocol::limits;
 
 /// A type that a client reads.
@@ -147,9 +147,15 @@ read! {
     }
 }
 
-impl Value<'_> for RoomState {
+impl Value<'_> for Vec<RoomState> {
     fn of(raw: &str) -> Option<Self> {
-        RoomState::read(raw).ok()
+        let mut rooms = Vec::new();
+        for (_, room) in &json::array(raw)? {
+            let mut members = Members::of(room);
+            rooms.push(RoomState::of(&mut members));
+            members.end().ok()?;
+        }
+        Some(rooms)
     }
 }
 

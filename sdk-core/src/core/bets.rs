@@ -68,7 +68,7 @@ impl Core {
         if kind == BetSettled::KIND {
             let settled = BetSettled::of(&mut members);
             if members.wrong().is_none() {
-                self.tell_settled(settled, false);
+                self.tell_settled(&settled, false);
             }
         }
     }
@@ -116,40 +116,39 @@ impl Core {
         if !self.is_whole(envelope, &payload) {
             return Wait::Done;
         }
-        let key = settled.idempotency_key.clone();
-        let pending = |open: &Open| matches!(open.owner, Owner::Bet(_)) && open.key.as_ref() == Some(&key);
+        let key = &settled.idempotency_key;
+        let pending = |open: &Open| matches!(open.owner, Owner::Bet(_)) && open.key.as_ref() == Some(key);
         while let Some(open) = self.requests.take_first(&pending)
             && let Owner::Bet(request) = open.owner
         {
-            self.tell_completed(request, &key, BetSettled::KIND, &envelope.payload);
+            self.tell_completed(request, key, BetSettled::KIND, &envelope.payload);
         }
-        if self.bets.unanswered.contains(&key) {
+        if self.bets.unanswered.contains(key) {
             self.store.touch_player(false);
         }
-        self.bets.answered(&key);
-        self.tell_settled(settled, durable)
+        self.bets.answered(key);
+        self.tell_settled(&settled, durable)
     }
 
-    fn tell_settled(&mut self, settled: BetSettled, durable: bool) -> Wait {
-        if let Some(event) = self.bets.told(&settled.idempotency_key) {
+    fn tell_settled(&mut self, settled: &BetSettled, durable: bool) -> Wait {
+        let key = &settled.idempotency_key;
+        if let Some(event) = self.bets.told(key) {
             // Told already, if perhaps not taken yet.
             return Wait::Event(event);
         }
-        let key = settled.idempotency_key.clone();
-        let outcome = BetOutcome::parse(&settled.outcome).unwrap_or(BetOutcome::Unknown);
         let event = Event::BetSettled {
-            idempotency_key: settled.idempotency_key,
-            outcome,
+            idempotency_key: key.clone(),
+            outcome: BetOutcome::parse(&settled.outcome).unwrap_or(BetOutcome::Unknown),
             payout: settled.payout,
             balance: settled.balance,
             roll: settled.roll,
             sides: settled.sides,
-            server_seed: settled.server_seed,
-            server_seed_hash: settled.server_seed_hash,
-            client_seed: settled.client_seed,
+            server_seed: settled.server_seed.clone(),
+            server_seed_hash: settled.server_seed_hash.clone(),
+            client_seed: settled.client_seed.clone(),
         };
         let event = self.push_event(event, durable);
-        self.bets.settle(key, event);
+        self.bets.settle(key.clone(), event);
         Wait::Event(event)
     }
 }

@@ -174,7 +174,7 @@ impl Core {
             let mut members = Members::of(offer);
             let read = Offered::of(&mut members);
             if members.wrong().is_none() {
-                self.ledger.hold(read.known(), offer, false);
+                self.ledger.hold(&read, offer, false);
             }
         }
         self.store.safe = self.ledger.newest;

@@ -142,7 +142,7 @@ impl Core {
                 let offer = Offered::of(&mut payload);
                 // What is not readable never will be; waiting for it would block all that follows.
                 if self.is_whole(envelope, &payload) {
-                    return self.on_offer(offer.known(), &envelope.payload, false);
+                    return self.on_offer(&offer, &envelope.payload, false);
                 }
             }
             (Channel::Game, "bet_settled") => return self.on_settled(envelope, durable),

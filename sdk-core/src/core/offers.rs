@@ -3,7 +3,7 @@
 use crate::event::{Dropped, Event, Outcome, State};
 use crate::io::LogLevel;
 use crate::offers::gate::Break;
-use crate::offers::ledger::{Held, Known, result_props};
+use crate::offers::ledger::{Held, result_props};
 use crate::protocol::json::{Json, Members, Object};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{Message, NotReady, ReadyForOffer};
@@ -67,7 +67,7 @@ impl Core {
     }
 
     /// An offer arrived, by the socket or a claim. Returns what its acknowledgement waits for.
-    pub(super) fn on_offer(&mut self, offer: Known, text: &str, claimed: bool) -> Wait {
+    pub(super) fn on_offer(&mut self, offer: &Offered, text: &str, claimed: bool) -> Wait {
         if !is_name(&offer.offer_id) {
             self.log(LogLevel::Warn, "ignored an offer whose id is not 1 to 128 bytes", "");
             return Wait::Done;
@@ -234,7 +234,7 @@ impl Core {
                 self.clock.not_before(sent);
             }
             if !self.ledger.knows(&offer.offer_id) {
-                self.on_offer(offer.known(), text, true);
+                self.on_offer(&offer, text, true);
             } else if !self.ledger.claim(&offer.offer_id) {
                 // The game has had it: the server is to know, and not to give it back.
                 self.track_result(&offer.offer_id, "received");

@@ -69,8 +69,7 @@ impl Core {
 
     /// Another player: the rooms were the former one's.
     pub(super) fn leave_all_rooms(&mut self) {
-        while let Some(game_id) = self.rooms.first().map(str::to_owned) {
-            self.rooms.drop(&game_id);
+        while let Some(game_id) = self.rooms.take() {
             self.room_changed(&game_id, RoomChange::Left, "", 0, None);
         }
     }

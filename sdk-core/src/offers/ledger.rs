@@ -33,12 +33,6 @@ pub(crate) struct Known {
     pub(crate) expires_at: i64,
 }
 
-impl Offered {
-    pub(crate) fn known(self) -> Known {
-        Known { offer_id: self.offer_id, expires_at: self.expires_at }
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// Not taken by the game yet, oldest first. On disk.
@@ -78,7 +72,7 @@ impl Ledger {
     }
 
     /// Takes an offer in. Returns the id of one that had to make room.
-    pub(crate) fn hold(&mut self, offer: Known, text: &str, claimed: bool) -> Option<String> {
+    pub(crate) fn hold(&mut self, offer: &Offered, text: &str, claimed: bool) -> Option<String> {
         let mut dropped = None;
         if self.held.len() >= MAX_HELD {
             let waiting = self.held.iter().enumerate().filter(|(_, h)| h.surfaced_as.is_none());
@@ -88,6 +82,7 @@ impl Ledger {
         }
         self.newest += 1;
         let number = self.newest;
+        let offer = Known { offer_id: offer.offer_id.clone(), expires_at: offer.expires_at };
         self.held.push(Held { number, offer, text: text.to_owned(), surfaced_as: None, claimed });
         dropped
     }
@@ -224,7 +219,7 @@ mod tests {
     impl Ledger {
         fn take_in(&mut self, id: &str, expires_at: i64) -> Option<String> {
             let text = format!(r#"{{"offerId":"{id}","expiresAt":{expires_at}}}"#);
-            self.hold(Known { offer_id: id.to_owned(), expires_at }, &text, false)
+            self.hold(&Offered::of(&mut Members::of(&text)), &text, false)
         }
     }
 

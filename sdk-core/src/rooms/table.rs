@@ -48,9 +48,9 @@ impl Rooms {
         self.at(game_id).map(|at| self.0.remove(at)).is_some()
     }
 
-    /// Any room.
-    pub(crate) fn first(&self) -> Option<&str> {
-        self.0.first().map(|room| &*room.game_id)
+    /// Any room, which the game does not want to be in any more.
+    pub(crate) fn take(&mut self) -> Option<String> {
+        self.0.pop().map(|room| room.game_id)
     }
 
     /// A room to join on this connection, but for those that are asked for.

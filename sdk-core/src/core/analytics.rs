@@ -6,7 +6,7 @@ use crate::protocol::Code;
 use crate::protocol::json::{Members, Object};
 use crate::protocol::messages::{Events, Message};
 use crate::session::link::Phase;
-use crate::session::requests::{Open, Owner};
+use crate::session::requests::Owner;
 use crate::text::{digits, number};
 
 use super::{Core, Purpose};
@@ -79,7 +79,7 @@ impl Core {
         {
             let deadline = self.clock.t() + BATCH_TIMEOUT_MS;
             let owner = Owner::Page(batch.page);
-            self.requests.add(Open::new(owner, Events::CHANNEL, Events::KIND, batch.payload, deadline));
+            self.requests.add(owner, Events::CHANNEL, Events::KIND, batch.payload, deadline, None);
         }
     }
 

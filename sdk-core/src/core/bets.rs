@@ -37,8 +37,8 @@ impl Core {
             .text("serverSeedHash", self.bets.hash_for(&placed.game_id))
             .text("idempotencyKey", &key)
             .end();
-        let open = Open::new(Owner::Bet(request), PlaceBet::CHANNEL, PlaceBet::KIND, bet, deadline);
-        self.requests.add(open.with_key(Some(key)));
+        let owner = Owner::Bet(request);
+        self.requests.add(owner, PlaceBet::CHANNEL, PlaceBet::KIND, bet, deadline, Some(key));
     }
 
     /// Asks what became of bets that were never answered.
@@ -47,7 +47,7 @@ impl Core {
             let deadline = self.clock.t() + BET_TIMEOUT_MS;
             let payload = Object::new().text("idempotencyKey", key).end();
             let owner = Owner::BetStatus(key.to_owned());
-            self.requests.add(Open::new(owner, Channel::Game, BetQuery::KIND, payload, deadline));
+            self.requests.add(owner, Channel::Game, BetQuery::KIND, payload, deadline, None);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::io::Output;
 use crate::protocol::{CloseCode, Code};
 use crate::rooms::bets::Placed;
 use crate::session::link::{Halt, Phase};
-use crate::session::requests::{Open, Owner};
+use crate::session::requests::Owner;
 use crate::session::timers::Timers;
 
 use super::Core;
@@ -20,9 +20,8 @@ impl Core {
             Command::NotReady { withdrawn } => self.not_ready(withdrawn),
             Command::OfferResult { offer_id, outcome } => self.offer_result(offer_id, *outcome),
             Command::Request { request, channel, kind, payload, timeout_ms, key } => {
-                let deadline = self.clock.t() + timeout_ms;
-                let open = Open::new(Owner::Game(*request), *channel, kind, payload.clone(), deadline);
-                self.requests.add(open.with_key(key.clone()));
+                let (owner, deadline) = (Owner::Game(*request), self.clock.t() + timeout_ms);
+                self.requests.add(owner, *channel, kind, payload.clone(), deadline, key.clone());
             }
             Command::Send { channel, kind, payload } => self.send(*channel, kind, payload),
             Command::Track { name, props } => self.track(name, props),

@@ -5,7 +5,7 @@ use crate::io::{LogLevel, Output, SocketId};
 use crate::protocol::json::Object;
 use crate::protocol::limits::{CLIENT_HANDSHAKE_MS, STABLE_AFTER_MS};
 use crate::protocol::messages::{Authenticate, Connected, Message, Reconnect};
-use crate::protocol::{CloseAction, CloseCode, Envelope};
+use crate::protocol::{CloseAction, CloseCode};
 use crate::session::backoff;
 use crate::session::link::{Halt, Phase};
 use crate::session::timers::Timer;
@@ -56,7 +56,6 @@ impl Core {
             return;
         }
         self.link.phase = Phase::Handshake;
-        let token = self.tokens.in_hand().unwrap_or_default().to_owned();
         let same_player = self.tokens.player().is_none_or(|player| player == self.store.player());
         let resume = self.delivery.resume().filter(|_| same_player);
         let sdk = &self.config.sdk;
@@ -67,7 +66,7 @@ impl Core {
             .end();
         let mut authenticate = Object::new();
         authenticate
-            .text("token", &token)
+            .text("token", self.tokens.in_hand().unwrap_or_default())
             .text("device", self.store.device())
             .text("build", &self.config.build)
             .raw("sdk", &sdk);
@@ -75,10 +74,8 @@ impl Core {
             let resume = Object::new().text("sessionId", session).number("lastSeq", last_seq as i64).end();
             authenticate.raw("resume", &resume);
         }
-        // Without `id` and `ack`: both belong to an authenticated connection.
         let text =
-            Envelope::new(Authenticate::CHANNEL, Authenticate::KIND, authenticate.end(), self.clock.wall())
-                .encode();
+            self.compose(Authenticate::CHANNEL, Authenticate::KIND, &authenticate.end(), None, None);
         self.out.push(Output::SendText { socket, text });
     }
 

@@ -10,7 +10,7 @@ use crate::protocol::messages::{
 use crate::protocol::{Channel, Code, Envelope};
 use crate::session::delivery::{Arrival, Wait};
 use crate::session::link::Phase;
-use crate::session::requests::Open;
+use crate::session::requests::{Open, Requests};
 use crate::session::timers::Timer;
 use crate::text::{join, number};
 
@@ -159,8 +159,9 @@ impl Core {
     }
 
     fn on_reply(&mut self, re: &str, envelope: &Envelope<'_>) {
+        let id = Requests::id_of(re);
         if envelope.channel == Channel::System && envelope.kind == "pong" {
-            if let Some(rtt) = self.heartbeat.pong(re, self.clock.t()) {
+            if let Some(rtt) = id.and_then(|id| self.heartbeat.pong(id, self.clock.t())) {
                 let mut payload = Members::of(&envelope.payload);
                 let pong = Pong::of(&mut payload);
                 if self.is_whole(envelope, &payload) {
@@ -169,7 +170,7 @@ impl Core {
             }
             return;
         }
-        let Some(open) = self.requests.take_reply(re) else {
+        let Some(open) = id.and_then(|id| self.requests.take_reply(id)) else {
             return self.log(LogLevel::Debug, "answers nothing that is open: ", &envelope.kind);
         };
         if envelope.channel == Channel::System && envelope.kind == "error" {

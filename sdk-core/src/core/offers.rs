@@ -9,7 +9,7 @@ use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{Message, NotReady, ReadyForOffer};
 use crate::protocol::{is_name, json};
 use crate::session::delivery::Wait;
-use crate::session::requests::{Open, Owner};
+use crate::session::requests::Owner;
 
 use super::{Core, Purpose};
 
@@ -185,8 +185,8 @@ impl Core {
             ready.raw("context", context.trim_ascii());
         }
         let owner = Owner::Break(open.number);
-        let request = Open::new(owner, ReadyForOffer::CHANNEL, ReadyForOffer::KIND, ready.end(), open.until);
-        self.requests.add(request);
+        let (channel, kind) = (ReadyForOffer::CHANNEL, ReadyForOffer::KIND);
+        self.requests.add(owner, channel, kind, ready.end(), open.until, None);
         self.gate.set_asked(true);
     }
 

@@ -51,7 +51,7 @@ impl Core {
     }
 
     /// A message as text; the newest acknowledgement rides on it.
-    fn compose(
+    pub(super) fn compose(
         &self,
         channel: Channel,
         kind: &str,
@@ -62,7 +62,8 @@ impl Core {
         let mut envelope = Envelope::new(channel, kind, payload, self.clock.wall());
         envelope.id = id.map(|id| wire_id(id).into());
         envelope.key = key.map(Into::into);
-        envelope.ack = self.delivery.ack();
+        // It belongs to an authenticated connection.
+        envelope.ack = self.delivery.ack().filter(|_| self.link.is_online());
         envelope.encode()
     }
 
@@ -99,7 +100,7 @@ impl Core {
         let id = self.requests.next_id();
         let text = self.compose(Ping::CHANNEL, Ping::KIND, "{}", Some(id), None);
         self.transmit(text);
-        self.heartbeat.pinged(wire_id(id), self.clock.t(), probe);
+        self.heartbeat.pinged(id, self.clock.t(), probe);
     }
 
     pub(super) fn send_ack(&mut self) {

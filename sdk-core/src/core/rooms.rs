@@ -7,7 +7,7 @@ use crate::protocol::messages::{GameJoined, PlayerMoved, RoomState};
 use crate::protocol::{Channel, Code, Envelope};
 use crate::rooms::table::Numbered;
 use crate::session::delivery::Wait;
-use crate::session::requests::{Open, Owner};
+use crate::session::requests::Owner;
 
 use super::Core;
 
@@ -52,7 +52,7 @@ impl Core {
         while let Some(game_id) = self.rooms.to_join(&|room| self.requests.joins(room)) {
             let (owner, payload) = (Owner::Join(game_id.to_owned()), room_payload(game_id));
             let deadline = self.clock.t() + JOIN_TIMEOUT_MS;
-            self.requests.add(Open::new(owner, Channel::Game, "join_game", payload, deadline));
+            self.requests.add(owner, Channel::Game, "join_game", payload, deadline, None);
         }
     }
 

@@ -50,7 +50,7 @@ impl Rooms {
 
     /// Any room, which the game does not want to be in any more.
     pub(crate) fn take(&mut self) -> Option<String> {
-        self.0.pop().map(|room| room.game_id)
+        (!self.0.is_empty()).then(|| self.0.remove(0).game_id)
     }
 
     /// A room to join on this connection, but for those that are asked for.

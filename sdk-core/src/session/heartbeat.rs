@@ -14,9 +14,9 @@ pub(crate) struct Heartbeat {
     waiting: Option<Waiting>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Waiting {
-    id: String,
+    id: u64,
     sent_at: u64,
     /// `None`: something else came since, so the socket lives; the pong is still good as a clock sample.
     dead_at: Option<u64>,
@@ -67,7 +67,7 @@ impl Heartbeat {
     }
 
     /// A ping goes out.
-    pub(crate) fn pinged(&mut self, id: String, t: u64, probe: bool) {
+    pub(crate) fn pinged(&mut self, id: u64, t: u64, probe: bool) {
         let timeout = if probe { PROBE_TIMEOUT_MS } else { PING_TIMEOUT_MS };
         self.first_at = None;
         self.last_sent = t;
@@ -80,8 +80,8 @@ impl Heartbeat {
     }
 
     /// A pong came. Returns the round trip if it answers the last ping.
-    pub(crate) fn pong(&mut self, re: &str, t: u64) -> Option<u64> {
-        let waiting = self.waiting.take_if(|w| w.id == re)?;
+    pub(crate) fn pong(&mut self, id: u64, t: u64) -> Option<u64> {
+        let waiting = self.waiting.take_if(|w| w.id == id)?;
         Some(t - waiting.sent_at)
     }
 }
@@ -95,10 +95,10 @@ mod tests {
         let mut hb = Heartbeat::new();
         hb.start(1_000, 0.5);
         assert_eq!(hb.ping_due(), Some(16_000));
-        hb.pinged("p1".into(), 16_000, false);
+        hb.pinged(1, 16_000, false);
         assert_eq!((hb.ping_due(), hb.dead_at()), (None, Some(26_000)));
         hb.received(16_050);
-        assert_eq!(hb.pong("p1", 16_050), Some(50));
+        assert_eq!(hb.pong(1, 16_050), Some(50));
         assert_eq!(hb.ping_due(), Some(46_000));
         hb.received(40_000);
         assert_eq!(hb.ping_due(), Some(46_000), "we were silent");
@@ -110,12 +110,12 @@ mod tests {
     fn any_message_is_a_sign_of_life_but_only_the_pong_is_a_sample() {
         let mut hb = Heartbeat::new();
         hb.start(0, 0.0);
-        hb.pinged("p1".into(), 0, true);
+        hb.pinged(1, 0, true);
         assert!(hb.is_probing());
         hb.received(100);
         assert_eq!(hb.dead_at(), None);
-        assert_eq!(hb.pong("other", 150), None);
-        assert_eq!(hb.pong("p1", 200), Some(200));
-        assert_eq!(hb.pong("p1", 200), None);
+        assert_eq!(hb.pong(2, 150), None);
+        assert_eq!(hb.pong(1, 200), Some(200));
+        assert_eq!(hb.pong(1, 200), None);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Owner {
 
 #[derive(Debug)]
 pub(crate) struct Open {
-    /// Names it on the wire; 0 until it is added.
+    /// Names it on the wire.
     pub(crate) id: u64,
     pub(crate) owner: Owner,
     pub(crate) channel: Channel,
@@ -41,16 +41,6 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    pub(crate) fn new(owner: Owner, channel: Channel, kind: &str, payload: String, deadline: u64) -> Self {
-        let kind = kind.to_owned();
-        Open { id: 0, owner, channel, kind, payload, key: None, deadline, written: false, on_socket: false }
-    }
-
-    pub(crate) fn with_key(mut self, key: Option<String>) -> Self {
-        self.key = key;
-        self
-    }
-
     /// How it ends when no reply will come any more.
     pub(crate) fn end_code(&self) -> Code {
         if self.written { Code::UnknownOutcome } else { Code::NotSent }
@@ -72,10 +62,24 @@ impl Requests {
         self.last_id
     }
 
-    pub(crate) fn add(&mut self, mut request: Open) -> u64 {
-        request.id = self.next_id();
-        self.open.push(Box::new(request));
-        self.last_id
+    pub(crate) fn add(
+        &mut self,
+        owner: Owner,
+        channel: Channel,
+        kind: &str,
+        payload: String,
+        deadline: u64,
+        key: Option<String>,
+    ) -> u64 {
+        let (id, kind) = (self.next_id(), kind.to_owned());
+        let (written, on_socket) = (false, false);
+        self.open.push(Box::new(Open { id, owner, channel, kind, payload, key, deadline, written, on_socket }));
+        id
+    }
+
+    /// A number on the wire, as it comes back.
+    pub(crate) fn id_of(re: &str) -> Option<u64> {
+        digits(re.strip_prefix('c')?)
     }
 
     /// The next request to write: one not yet on the present socket that may be written again.
@@ -98,10 +102,8 @@ impl Requests {
         }
     }
 
-    /// Takes the request that a reply answers. `re` is the text that went out as `id`.
-    pub(crate) fn take_reply(&mut self, re: &str) -> Option<Box<Open>> {
-        let id = digits(re.strip_prefix('c')?)?;
-        // A reply counts only for what was asked.
+    /// Takes the request that a reply answers, which counts only for what was asked.
+    pub(crate) fn take_reply(&mut self, id: u64) -> Option<Box<Open>> {
         self.take_first(&|r| r.id == id && r.written)
     }
 
@@ -156,16 +158,18 @@ impl Requests {
 mod tests {
     use super::*;
 
-    fn open(n: u64, key: Option<&str>) -> Open {
-        Open::new(Owner::Game(RequestId(n)), Channel::Game, "spin", "{}".into(), 100 * n)
-            .with_key(key.map(str::to_owned))
+    impl Requests {
+        fn ask(&mut self, n: u64, key: Option<&str>) -> u64 {
+            let (owner, key) = (Owner::Game(RequestId(n)), key.map(str::to_owned));
+            self.add(owner, Channel::Game, "spin", "{}".into(), 100 * n, key)
+        }
     }
 
     #[test]
     fn a_key_makes_it_safe_to_repeat() {
         let mut requests = Requests::default();
-        let keyed = requests.add(open(1, Some("k")));
-        let plain = requests.add(open(2, None));
+        let keyed = requests.ask(1, Some("k"));
+        let plain = requests.ask(2, None);
         assert_eq!(requests.to_write().unwrap().id, keyed);
         requests.written(keyed);
         assert_eq!(requests.to_write().unwrap().id, plain);
@@ -181,8 +185,8 @@ mod tests {
     #[test]
     fn what_was_never_written_ends_not_sent() {
         let mut requests = Requests::default();
-        requests.add(open(1, Some("k")));
-        requests.add(open(2, None));
+        requests.ask(1, Some("k"));
+        requests.ask(2, None);
         assert_eq!(requests.next_deadline(), Some(100));
         assert_eq!(requests.take_expired(100).unwrap().end_code(), Code::NotSent);
         assert!(requests.take_expired(100).is_none());
@@ -190,14 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_comes_back_as_it_went_out() {
+        assert_eq!(Requests::id_of("c17"), Some(17));
+        assert_eq!((Requests::id_of("17"), Requests::id_of("c"), Requests::id_of("cx")), (None, None, None));
+    }
+
+    #[test]
     fn a_reply_to_nothing_is_nothing() {
         let mut requests = Requests::default();
-        let id = requests.add(open(1, None));
-        assert!(requests.take_reply(&format!("c{id}")).is_none(), "it was never asked");
+        let id = requests.ask(1, None);
+        assert!(requests.take_reply(id).is_none(), "it was never asked");
         requests.written(id);
-        assert!(requests.take_reply("c999").is_none());
-        assert!(requests.take_reply("x").is_none());
-        assert!(requests.take_reply(&format!("c{id}")).is_some());
-        assert!(requests.take_reply(&format!("c{id}")).is_none());
+        assert!(requests.take_reply(999).is_none());
+        assert!(requests.take_reply(id).is_some());
+        assert!(requests.take_reply(id).is_none());
     }
 }

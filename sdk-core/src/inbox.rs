@@ -34,7 +34,9 @@ struct Slot {
 #[derive(Debug)]
 pub struct Inbox {
     updates: FlagUpdates,
-    queue: Vec<Slot>,
+    /// Oldest first. They are taken out and handed on.
+    #[allow(clippy::vec_box)]
+    queue: Vec<Box<Slot>>,
     /// How many events the core has pushed.
     pushed: u64,
     /// Dropped and not yet told.
@@ -77,7 +79,7 @@ impl Inbox {
 
     fn queue_up(&mut self, event: Event, durable: bool, number: u64) {
         let Some(event) = self.coalesce(event) else { return };
-        self.queue.push(Slot { event, durable, number, flags: None });
+        self.queue.push(Box::new(Slot { event, durable, number, flags: None }));
         self.keep_bound();
     }
 
@@ -87,8 +89,8 @@ impl Inbox {
             Event::StateChanged { state, previous, .. } => {
                 let waits = |event: &Event| matches!(event, Event::StateChanged { .. });
                 // The earlier move is told with the later one, at its place: nothing that came between is told too late.
-                if let Some(Slot { event: Event::StateChanged { previous: from, .. }, .. }) =
-                    self.take(&|slot| waits(&slot.event))
+                if let Some(slot) = self.take(&|slot| waits(&slot.event))
+                    && let Event::StateChanged { previous: from, .. } = slot.event
                 {
                     *previous = from;
                     // There and back is no move; but another wait ends at another time, which the game may show.
@@ -108,13 +110,13 @@ impl Inbox {
                 }
             }
             Event::Dropped { what, count } => {
-                let same =
-                    |slot: &&mut Slot| matches!(slot.event, Event::Dropped { what: w, .. } if w == *what);
-                if let Some(Slot { event: Event::Dropped { count: waiting, .. }, .. }) =
-                    self.queue.iter_mut().find(same)
-                {
-                    *waiting = waiting.saturating_add(*count);
-                    return None;
+                for slot in &mut self.queue {
+                    if let Event::Dropped { what: same, count: waiting } = &mut slot.event
+                        && same == what
+                    {
+                        *waiting = waiting.saturating_add(*count);
+                        return None;
+                    }
                 }
             }
             Event::FlagsChanged { .. } => {
@@ -159,10 +161,9 @@ impl Inbox {
             _ => false,
         };
         let found = self.take(&overtaken);
-        if let (
-            Some(Slot { event: Event::RoomGap { missing: before, .. }, .. }),
-            Event::RoomGap { missing, .. },
-        ) = (&found, &mut last.event)
+        if let Some(found) = &found
+            && let (Event::RoomGap { missing: before, .. }, Event::RoomGap { missing, .. }) =
+                (&found.event, &mut last.event)
         {
             *missing = missing.saturating_add(*before);
         }
@@ -171,13 +172,13 @@ impl Inbox {
     }
 
     /// Takes the oldest slot of its kind out of the queue.
-    fn take(&mut self, kind: &dyn Fn(&Slot) -> bool) -> Option<Slot> {
-        let at = self.queue.iter().position(kind)?;
+    fn take(&mut self, kind: &dyn Fn(&Slot) -> bool) -> Option<Box<Slot>> {
+        let at = self.queue.iter().position(|slot| kind(slot))?;
         Some(self.queue.remove(at))
     }
 
     /// Takes the `FlagsChanged` that would publish something.
-    fn take_flags(&mut self) -> Option<Slot> {
+    fn take_flags(&mut self) -> Option<Box<Slot>> {
         self.take(&|slot| slot.flags.is_some())
     }
 
@@ -234,7 +235,7 @@ impl Inbox {
         // One that is published already and not yet told is told with this one.
         self.take(&|slot| matches!(slot.event, Event::FlagsChanged { .. }));
         let event = Event::FlagsChanged { version };
-        self.queue.push(Slot { event, durable: false, number: 0, flags });
+        self.queue.push(Box::new(Slot { event, durable: false, number: 0, flags }));
         self.keep_bound();
     }
 

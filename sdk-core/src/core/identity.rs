@@ -248,8 +248,8 @@ impl Core {
     fn adopt(&mut self, player: String) {
         let guest = self.analytics.take_all();
         // The guest's pages are deleted under his name, with the record that names them.
-        self.save_pages();
         if self.config.persistent {
+            self.save_pages();
             self.out.push(Output::Save { key: StoreKey::Player(String::new()), bytes: Vec::new() });
         }
         self.analytics = Queue::new();
@@ -312,9 +312,6 @@ impl Core {
     }
 
     pub(super) fn save_all(&mut self) {
-        if !self.config.persistent || !self.store.is_loaded() {
-            return;
-        }
         self.retry_saves();
         self.save_changes();
     }
@@ -369,9 +366,6 @@ impl Core {
     }
 
     fn save_pages(&mut self) {
-        if !self.config.persistent {
-            return;
-        }
         while let Some((page, bytes)) = self.analytics.next_dirty() {
             let key = StoreKey::Events(self.store.player.clone(), page);
             self.out.push(Output::Save { key, bytes });

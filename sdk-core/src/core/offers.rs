@@ -4,7 +4,7 @@ use crate::event::{Dropped, Event, Outcome, State};
 use crate::io::LogLevel;
 use crate::offers::gate::Break;
 use crate::offers::ledger::{Held, result_props};
-use crate::protocol::json::{Json, Members, Object};
+use crate::protocol::json::{Members, Object};
 use crate::protocol::messages::client::{Offered, Read};
 use crate::protocol::messages::{Message, NotReady, ReadyForOffer};
 use crate::protocol::{is_name, json};
@@ -210,8 +210,9 @@ impl Core {
     }
 
     pub(super) fn on_claim(&mut self, number: u64, status: u16, body: &[u8]) {
-        let offers: Option<Json> = if status == 200 { json::member(body, "offers") } else { None };
-        let Some(offers) = offers.as_ref().and_then(|Json(offers)| json::array(offers)) else {
+        // Any other answer says nothing of offers.
+        let answer = if status == 200 { std::str::from_utf8(body).unwrap_or_default() } else { "" };
+        let Some(offers) = Members::of(answer).raw("offers").and_then(json::array) else {
             // The break stays open: the socket may yet come back.
             return self.log(LogLevel::Info, "the claim over HTTP failed", "");
         };

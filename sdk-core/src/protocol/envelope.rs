@@ -171,16 +171,14 @@ impl<'a> Envelope<'a> {
             seq: members.maybe("seq"),
             ack: members.maybe("ack"),
         };
-        let numbers = [
-            ("timestamp", envelope.timestamp.unsigned_abs()),
-            ("seq", envelope.seq.unwrap_or(0)),
-            ("ack", envelope.ack.unwrap_or(0)),
-        ];
-        for (name, number) in numbers {
+        let mut bounded = |name, number| {
             if number > MAX_SAFE_INTEGER as u64 {
                 members.refuse(name);
             }
-        }
+        };
+        bounded("timestamp", envelope.timestamp.unsigned_abs());
+        bounded("seq", envelope.seq.unwrap_or(0));
+        bounded("ack", envelope.ack.unwrap_or(0));
         members.end().map(|()| envelope)
     }
 
@@ -199,16 +197,21 @@ impl<'a> Envelope<'a> {
             .text("type", &self.kind)
             .raw("payload", &self.payload)
             .number("timestamp", self.timestamp);
-        for (name, value) in [("id", &self.id), ("re", &self.re), ("key", &self.key)] {
+        let mut text = |name, value: &Option<Cow<'_, str>>| {
             if let Some(value) = value {
                 out.text(name, value);
             }
-        }
-        for (name, value) in [("seq", self.seq), ("ack", self.ack)] {
+        };
+        text("id", &self.id);
+        text("re", &self.re);
+        text("key", &self.key);
+        let mut number = |name, value| {
             if let Some(value) = value {
                 out.number(name, value as i64);
             }
-        }
+        };
+        number("seq", self.seq);
+        number("ack", self.ack);
         out.end()
     }
 }

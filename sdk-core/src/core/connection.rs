@@ -74,8 +74,7 @@ impl Core {
             let resume = Object::new().text("sessionId", session).number("lastSeq", last_seq as i64).end();
             authenticate.raw("resume", &resume);
         }
-        let text =
-            self.compose(Authenticate::CHANNEL, Authenticate::KIND, &authenticate.end(), None, None);
+        let text = self.compose(Authenticate::CHANNEL, Authenticate::KIND, &authenticate.end(), None, None);
         self.out.push(Output::SendText { socket, text });
     }
 

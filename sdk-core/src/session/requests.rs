@@ -73,7 +73,17 @@ impl Requests {
     ) -> u64 {
         let (id, kind) = (self.next_id(), kind.to_owned());
         let (written, on_socket) = (false, false);
-        self.open.push(Box::new(Open { id, owner, channel, kind, payload, key, deadline, written, on_socket }));
+        self.open.push(Box::new(Open {
+            id,
+            owner,
+            channel,
+            kind,
+            payload,
+            key,
+            deadline,
+            written,
+            on_socket,
+        }));
         id
     }
 

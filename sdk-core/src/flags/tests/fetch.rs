@@ -4,7 +4,8 @@ use crate::event::Reason;
 use crate::flags::fetch::{CachedFlags, FetchResult, FlagFetch};
 use crate::flags::{Flags, Source};
 use crate::io::{HttpFailure, HttpReply};
-use crate::protocol::json::Value;
+use crate::protocol::json::Members;
+use crate::protocol::messages::client::Read;
 
 const URL: &str = "https://live.example.com/castline";
 
@@ -199,8 +200,12 @@ fn a_corrupt_cache_is_none() {
         assert!(failed(fetch.on_reply(1, Err(HttpFailure::Unreachable))).0.is_none());
     }
     // What cannot be read never gets here; what can, comes back as it was.
-    assert_eq!(CachedFlags::of(&cached("v1").write()), Some(cached("v1")));
-    assert_eq!(CachedFlags::of("{\"player\":\"p1\"}"), None);
+    let written = cached("v1").write();
+    let mut members = Members::of(&written);
+    assert_eq!((CachedFlags::of(&mut members), members.end()), (cached("v1"), Ok(())));
+    let mut members = Members::of("{\"player\":\"p1\"}");
+    CachedFlags::of(&mut members);
+    assert_eq!(members.end(), Err("build"));
 }
 
 #[test]

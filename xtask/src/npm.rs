@@ -53,10 +53,10 @@ pub(crate) fn build() -> Result<bool> {
 /// Functions of the libraries are made anew too, and not shared, so that the optimiser sees the whole: 4 % of the module. No object of
 /// JavaScript's crosses, so there need be no table of them.
 const FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none -Zshare-generics=no \
-                     -Ctarget-feature=-reference-types";
+                     -Ctarget-feature=-reference-types -Clink-arg=--demangle";
 const BUILD_STD: [&str; 2] = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
 
-/// The module and its JavaScript in the package's `generated`.
+/// The module in the package's `generated`, as the compiler makes it.
 fn module() -> Result<bool> {
     if Tool::RustSrc.found().is_none() {
         bail!("the standard library's source is missing; get it by `{}`", Tool::RustSrc.install());
@@ -70,14 +70,13 @@ fn module() -> Result<bool> {
         .run()?;
     let module = process::target().join(TARGET).join(PROFILE).join("castline_wasm.wasm");
     let generated = process::root().join(PACKAGE).join("generated");
-    if generated.exists() {
-        fs::remove_dir_all(&generated).with_context(|| format!("cannot remove {}", generated.display()))?;
+    if !made {
+        return Ok(false);
     }
-    Ok(made
-        && CommandLine::cargo("run --quiet --package castline-bindgen --")
-            .arg(module)
-            .arg(generated)
-            .run()?)
+    fs::create_dir_all(&generated).with_context(|| format!("cannot make {}", generated.display()))?;
+    fs::copy(&module, generated.join("castline_bg.wasm"))
+        .with_context(|| format!("cannot copy {}", module.display()))?;
+    Ok(true)
 }
 
 /// `npm ci` in a folder of the repository, unless what is there is what its lock file says.

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import esbuild from 'esbuild';
-import { wasmOpt } from './wasm-opt.mjs';
+import { optimise } from './wasm-opt.mjs';
 
 process.chdir(import.meta.dirname);
 const bin = (name) => join('node_modules/.bin', name);
@@ -15,7 +15,7 @@ rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
 
 const wasm = 'dist/castline_bg.wasm';
-execFileSync(...wasmOpt('generated/castline_bg.wasm', wasm));
+optimise('generated/castline_bg.wasm', wasm);
 
 const sha256 = createHash('sha256').update(readFileSync(wasm)).digest('hex');
 writeFileSync('src/provenance.ts', `// Written by build.mjs.
@@ -25,10 +25,6 @@ export const version: string = '${version}';
 /** SHA-256 of \`castline_bg.wasm\`, to check a copy that is served from elsewhere. */
 export const wasmSha256: string = '${sha256}';
 `);
-
-// The generated module has its declarations under another name.
-const declared = readFileSync('generated/castline.d.ts', 'utf8');
-writeFileSync('generated/castline_bg.d.ts', `${declared}\nexport function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n`);
 
 execFileSync(bin('tsc'), ['--project', 'tsconfig.json'], { stdio: 'inherit' });
 

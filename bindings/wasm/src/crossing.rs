@@ -3,13 +3,26 @@
 
 use std::cell::Cell;
 
-use wasm_bindgen::prelude::wasm_bindgen;
-
-#[wasm_bindgen(raw_module = "../src/crossing.ts")]
-extern "C" {
+#[cfg(target_arch = "wasm32")]
+#[link(wasm_import_module = "castline")]
+unsafe extern "C" {
     /// `what` is a number of [`tell`](crate::numbers::tell). It must not call back into the module, but for room.
-    #[wasm_bindgen(js_name = tell)]
-    fn out(what: u32, texts: *const Place, count: usize, w: f64, x: f64, y: f64, z: f64) -> u32;
+    #[link_name = "tell"]
+    safe fn out(what: u32, texts: *const Place, count: usize, w: f64, x: f64, y: f64, z: f64) -> u32;
+    /// The nearest double of a JSON number.
+    safe fn number(text: *const u8, length: usize) -> f64;
+}
+
+/// There is no host.
+#[cfg(not(target_arch = "wasm32"))]
+fn out(_: u32, _: *const Place, _: usize, _: f64, _: f64, _: f64, _: f64) -> u32 {
+    0
+}
+
+/// The core asks the host for what it would need tables for.
+pub(crate) fn lend() {
+    #[cfg(target_arch = "wasm32")]
+    castline::protocol::read_doubles_by(|text| number(text.as_ptr(), text.len()));
 }
 
 thread_local! {
@@ -17,8 +30,9 @@ thread_local! {
 }
 
 /// Room for the texts of the next call: so many bytes from this address on.
-#[wasm_bindgen]
-pub fn room(bytes: usize) -> *mut u8 {
+// SAFETY: the module has no other symbol of this name.
+#[unsafe(no_mangle)]
+pub extern "C" fn room(bytes: usize) -> *mut u8 {
     let mut room = vec![0; bytes];
     let at = room.as_mut_ptr();
     ROOM.set(room);

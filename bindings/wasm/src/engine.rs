@@ -8,10 +8,9 @@ use castline::{
     Config, Core, FlagUpdates, Flags, HttpFailure, HttpId, HttpReply, Inbox, Input, Lifecycle, Now, Output,
     SocketId, StoreKey, TokenId,
 };
-use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::commands::refuse;
-use crate::crossing::{Texts, ask, take_room, tell};
+use crate::crossing::{Texts, ask, lend, take_room, tell};
 use crate::numbers::{call, tell as out};
 use crate::told;
 
@@ -43,8 +42,9 @@ thread_local! {
 
 /// Calls one client, for one of the numbers of `numbers::call`. Texts are in the room. A client that does not exist, or is being called, does
 /// nothing.
-#[wasm_bindgen(js_name = call)]
-pub fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f64 {
+// SAFETY: the module has no other symbol of this name.
+#[unsafe(export_name = "call")]
+pub extern "C" fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f64 {
     let room = take_room();
     let mut texts = Texts(&room);
     let now = Now { mono: mono as u64, wall: wall as u64 };
@@ -74,6 +74,7 @@ pub fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f6
 impl Engine {
     /// Checks the options, loads what the last run left, and starts to connect. `None`: it was told what is wrong.
     fn start(client: u32, now: Now, t: &mut Texts<'_>, high: f64, low: f64) -> Option<Box<Engine>> {
+        lend();
         let mut config = Config::new(t.owned(), t.owned());
         config.player_id = t.maybe();
         config.token = t.maybe();

@@ -383,7 +383,21 @@ pub(crate) fn float(raw: &str) -> Option<f64> {
 }
 
 #[cfg(target_arch = "wasm32")]
-use super::decimal::nearest;
+thread_local! {
+    static NEAREST: std::cell::Cell<fn(&str) -> f64> = const { std::cell::Cell::new(|_| f64::NAN) };
+}
+
+/// Who reads fractions in a module: its host can, and the standard library's way is 16 KB of tables and code. Before this is called no
+/// number that a double is wanted of is good.
+#[cfg(target_arch = "wasm32")]
+pub fn read_doubles_by(nearest: fn(&str) -> f64) {
+    NEAREST.set(nearest);
+}
+
+#[cfg(target_arch = "wasm32")]
+fn nearest(raw: &str) -> f64 {
+    NEAREST.get()(raw)
+}
 
 #[cfg(not(target_arch = "wasm32"))]
 fn nearest(raw: &str) -> f64 {

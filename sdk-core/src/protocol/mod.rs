@@ -5,8 +5,6 @@
 
 mod close;
 mod code;
-#[cfg(any(target_arch = "wasm32", test))]
-mod decimal;
 mod envelope;
 pub(crate) mod json;
 pub mod limits;
@@ -16,6 +14,8 @@ mod names;
 pub use close::{CloseAction, CloseCode};
 pub use code::Code;
 pub use envelope::{Channel, Envelope, EnvelopeError, depth_exceeds, encode};
+#[cfg(target_arch = "wasm32")]
+pub use json::read_doubles_by;
 pub use names::{is_game_id, is_key, is_name, is_player_id};
 
 /// The WebSocket sub-protocol that both ends name in the handshake.

@@ -1,6 +1,5 @@
 // How calls and texts cross between JavaScript and the module; `bindings/wasm/src/crossing.rs` is the other half.
 
-import type * as Glue from '../generated/castline_bg.js';
 import type { Call } from './numbers.js';
 
 /** What crosses inwards: a text, bytes, or that there is none. */
@@ -15,8 +14,14 @@ export interface Hearer {
   hear(what: number, texts: string[], numbers: number[]): string | number | boolean | undefined | void;
 }
 
-let glue: typeof Glue;
-let memory: WebAssembly.Memory;
+/** What the module exports. */
+interface Module {
+  memory: WebAssembly.Memory;
+  call(client: number, what: Call, a: number, b: number, mono: number, wall: number): number;
+  room(bytes: number): number;
+}
+
+let module: Module;
 /** The module's memory, which is another object once it has grown. */
 let bytes = new Uint8Array();
 let view: DataView;
@@ -26,28 +31,28 @@ const encoder = new TextEncoder();
 // A text may begin with what would be a mark of byte order in a file.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-export function attach(to: typeof Glue, exports: WebAssembly.Exports): void {
-  glue = to;
-  memory = exports.memory as WebAssembly.Memory;
+export function attach(exports: WebAssembly.Exports): void {
+  module = exports as unknown as Module;
 }
 
 export function enter(from: Hearer, client: number, what: Call, texts: Text[], a: number, b: number): number {
   hearer = from;
   if (texts.length) put(texts);
-  return glue.call(client, what, a, b, performance.now(), Date.now());
+  return module.call(client, what, a, b, performance.now(), Date.now());
 }
 
 function look(): void {
-  if (bytes.buffer === memory.buffer) return;
-  bytes = new Uint8Array(memory.buffer);
-  view = new DataView(memory.buffer);
+  const { buffer } = module.memory;
+  if (bytes.buffer === buffer) return;
+  bytes = new Uint8Array(buffer);
+  view = new DataView(buffer);
 }
 
 /** Each is its length, all ones for none, and its bytes. */
 function put(texts: Text[]): void {
   // A short text is written where it belongs, for which there is room however it is encoded; a long one would take three times its room.
   const parts = texts.map((text) => (typeof text === 'string' && text.length > SHORT ? encoder.encode(text) : text));
-  let at = glue.room(parts.reduce((sum, part) => sum + 4 + (typeof part === 'string' ? 3 : 1) * (part?.length ?? 0), 0));
+  let at = module.room(parts.reduce((sum, part) => sum + 4 + (typeof part === 'string' ? 3 : 1) * (part?.length ?? 0), 0));
   look();
   for (const part of parts) {
     let length = part?.length;
@@ -58,16 +63,28 @@ function put(texts: Text[]): void {
   }
 }
 
-/** What the module calls: where `count` texts lie, and four numbers. */
-export function tell(what: number, at: number, count: number, ...numbers: number[]): number {
+function read(at: number, length: number): string {
+  return decoder.decode(bytes.subarray(at, at + length));
+}
+
+/** What the module imports. */
+export const imports = { castline: { tell, number } };
+
+/** Where `count` texts lie, and four numbers. */
+function tell(what: number, at: number, count: number, ...numbers: number[]): number {
   look();
   const texts: string[] = [];
   for (let place = at; place < at + 8 * count; place += 8) {
-    const from = view.getUint32(place, true);
-    texts.push(decoder.decode(bytes.subarray(from, from + view.getUint32(place + 4, true))));
+    texts.push(read(view.getUint32(place, true), view.getUint32(place + 4, true)));
   }
   const answer = hearer.hear(what, texts, numbers);
   if (typeof answer !== 'string') return Number(answer ?? 0);
   put([answer]);
   return 1;
+}
+
+/** The nearest double of a JSON number. */
+function number(at: number, length: number): number {
+  look();
+  return Number(read(at, length));
 }

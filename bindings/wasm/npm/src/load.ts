@@ -1,7 +1,6 @@
 // Finding, compiling and starting the WebAssembly module, once for all clients of a page.
 
-import * as glue from '../generated/castline_bg.js';
-import { attach } from './crossing.js';
+import { attach, imports } from './crossing.js';
 import type { WasmSource } from './types.js';
 
 let loading: Promise<void> | undefined;
@@ -16,21 +15,19 @@ export function load(source?: WasmSource | Promise<WasmSource>): Promise<void> {
 }
 
 async function start(source?: WasmSource | Promise<WasmSource>): Promise<void> {
-  const imports = { './castline_bg.js': glue as unknown as WebAssembly.ModuleImports };
   // Bundlers know this form and carry the file along.
   const from = (await source) ?? new URL('./castline_bg.wasm', import.meta.url);
-  const instance = await instantiate(from, imports);
-  glue.__wbg_set_wasm(instance.exports);
-  attach(glue, instance.exports);
+  const instance = await instantiate(from);
+  attach(instance.exports);
 }
 
-async function instantiate(from: WasmSource, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+async function instantiate(from: WasmSource): Promise<WebAssembly.Instance> {
   if (from instanceof WebAssembly.Module) return WebAssembly.instantiate(from, imports);
   if (from instanceof ArrayBuffer || ArrayBuffer.isView(from)) {
     return (await WebAssembly.instantiate(from as BufferSource, imports)).instance;
   }
   if (typeof from === 'string' || from instanceof URL) {
-    if (`${from}`.startsWith('file:')) return instantiate(await file(`${from}`), imports);
+    if (`${from}`.startsWith('file:')) return instantiate(await file(`${from}`));
     from = await fetch(from);
   }
   const response = from as Response;

@@ -12,7 +12,10 @@ export interface Options {
   token: string | (() => Promise<string>);
   /** Where the SDK remembers. Default `local`; memory where that is denied, or where another tab has it. */
   storage?: 'local' | 'memory' | Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
-  /** When fetched flags take effect. Default: as soon as `flagsChanged` is handed over. */
+  /**
+   * When fetched flags take effect. `immediate`, the default: as soon as `flagsChanged` is handed over. `at-break`: only in
+   * `offers.ready` and `flags.apply`; but a run's first answer at once while no flag has been read.
+   */
   flagUpdates?: 'immediate' | 'at-break';
   /** Whether the page's life is watched: visibility, `online` and `offline`, `pagehide`. Default `automatic`. */
   lifecycle?: 'automatic' | 'manual';

@@ -10,7 +10,7 @@ mod stage;
 
 use anyhow::{Context, Result, bail, ensure};
 use cable::Cable;
-use castline::{Client, Lifecycle, Options, Outcome};
+use castline::{Break, Client, Lifecycle, Options, Outcome};
 use game::{Game, Seen};
 use screen::{Screen, span};
 use stage::Books;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Long for anything on this machine; the story never waits that long when all is well.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let result = arguments().and_then(|data| match data {
@@ -115,7 +115,8 @@ fn first_break(screen: &Screen, game: &mut Game<'_>) -> Result<()> {
 /// game never saw it.
 fn lost_network(screen: &Screen, game: &mut Game<'_>, cable: &Cable) -> Result<()> {
     cable.swallow_what_the_server_sends();
-    game.client.offers().ready("rare_fish")?;
+    // Longer than the network is gone, on a slow machine too.
+    game.client.offers().ready(Break::new("rare_fish").lease(Duration::from_secs(60)))?;
     game.until("the server's answer", SOON, |_| cable.swallowed() > 0)?;
     game.play(Duration::from_millis(200), 0)?;
     cable.cut();

@@ -59,9 +59,11 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// Adds a listener for as long as it lives.
+    /// Adds a listener for as long as it lives, and forgets those that no longer do.
     pub(crate) fn listen(&self, listener: Weak<dyn Listener>) {
-        self.listeners.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(listener);
+        let mut listeners = self.listeners.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(listener);
     }
 
     /// Tells all listeners.
@@ -77,5 +79,38 @@ impl Bus {
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bus").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Ear(AtomicU32);
+
+    impl Listener for Ear {
+        fn hear(&self, _: &Note, _: Instant) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_listens_hears_and_who_has_ended_takes_no_place() {
+        let (bus, stays) = (Bus::default(), Arc::new(Ear::default()));
+        let as_listener = |ear: &Arc<Ear>| -> Weak<dyn Listener> {
+            let weak: Weak<Ear> = Arc::downgrade(ear);
+            weak
+        };
+        bus.listen(as_listener(&stays));
+        for _ in 0..10 {
+            bus.listen(as_listener(&Arc::default()));
+            bus.publish(&Note::Banned { player: "p1".into() });
+        }
+        assert_eq!(stays.0.load(Ordering::Relaxed), 10);
+        // The last one that ended is forgotten when the next one comes.
+        assert_eq!(bus.listeners.read().unwrap().len(), 2);
     }
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { CastlineError, connect, init, version, wasmSha256 } from '../dist/index.js';
-import { next, test, within } from './patience.mjs';
+import { next, test, until, within } from './patience.mjs';
 import { startServer } from './server.mjs';
 
 // Node.js 20 has none of its own.
@@ -126,6 +126,34 @@ test('bad arguments are refused, whatever they are', async (t) => {
   // Getters give the default for anything.
   assert.equal(game.flags.string(undefined, 'd'), 'd');
   assert.equal(game.flags.int({}, 3), 3);
+});
+
+test('at a break: what was fetched waits in silence, and is asked for at no cost', async (t) => {
+  const real = globalThis.fetch;
+  t.after(() => (globalThis.fetch = real));
+  const fetched = new Promise((resolve) => {
+    globalThis.fetch = async (...request) => {
+      const response = await real(...request);
+      if (`${request[0]}`.includes('/flags')) resolve(response.clone().text());
+      return response;
+    };
+  });
+  const game = await client(t, { flagUpdates: 'at-break' });
+  const told = [];
+  game.on('flagsChanged', ({ version }) => told.push(version));
+  const price = () => game.flags.string('price', 'default');
+  assert.equal(price(), 'default');
+  await within('the flags', fetched);
+  await new Promise(setImmediate);
+  assert.deepEqual([price(), told], ['default', []]);
+  await until('the fetched price', () => (game.flags.apply(), price() === '$1.99'));
+  await until('the event', () => told.length);
+  for (let n = 0; n < 3; n += 1) game.flags.apply();
+  await new Promise(setImmediate);
+  assert.equal(told.length, 1, 'where nothing waits nothing happens');
+  // Both have the reason; one of them the server knows.
+  assert.deepEqual([game.flags.reason('price'), game.flags.variant('price')], ['DEFAULT', 'control']);
+  assert.deepEqual([game.flags.reason('prize'), game.flags.variant('prize')], ['DEFAULT', undefined]);
 });
 
 test('a listener that throws does not stop the others', async (t) => {

@@ -1,6 +1,6 @@
 //! The analytics queue's way out: at break points, with a due ping, when full, on background; over HTTP where there is no socket.
 
-use crate::event::{Dropped, Event};
+use crate::event::Dropped;
 use crate::io::LogLevel;
 use crate::protocol::Code;
 use crate::protocol::json::{Members, Object};
@@ -58,9 +58,7 @@ impl Core {
 
     pub(super) fn report_dropped_analytics(&mut self) {
         let count = self.analytics.take_dropped();
-        if count > 0 {
-            self.event(Event::Dropped { what: Dropped::Analytics, count });
-        }
+        self.tell_dropped(Dropped::Analytics, count);
     }
 
     /// What is queued now goes out with the next chance.
@@ -121,7 +119,7 @@ impl Core {
         self.game_reported &= self.analytics.urgent();
         if rejected > 0 {
             self.log(LogLevel::Warn, "analytics events that the server rejected: ", &number(rejected));
-            self.event(Event::Dropped { what: Dropped::Analytics, count: rejected });
+            self.tell_dropped(Dropped::Analytics, rejected);
         }
     }
 
@@ -131,7 +129,7 @@ impl Core {
             Code::InvalidPayload | Code::MessageTooLarge => {
                 self.log(LogLevel::Error, "the server will never take an analytics batch: ", code.as_str());
                 let count = self.analytics.discard(page);
-                self.event(Event::Dropped { what: Dropped::Analytics, count });
+                self.tell_dropped(Dropped::Analytics, count);
             }
             // Its socket went: it goes out again with the next.
             Code::UnknownOutcome | Code::Closed | Code::IdentityChanged => self.analytics.failed(page),

@@ -84,9 +84,7 @@ impl Core {
         if std::mem::replace(&mut self.had_session, true) && (other_player || !authenticated.resumed) {
             self.event(Event::SessionLost);
         }
-        if authenticated.discarded > 0 {
-            self.event(Event::Dropped { what: Dropped::Backlog, count: authenticated.discarded });
-        }
+        self.tell_dropped(Dropped::Backlog, authenticated.discarded);
         if !self.analytics_rest_ordered {
             // It was the way that failed, and this is another.
             self.analytics_rest_until = 0;
@@ -150,7 +148,7 @@ impl Core {
             (Channel::Game, "player_joined") => self.on_player_moved(envelope, RoomChange::PlayerJoined),
             (Channel::Game, "player_left") => self.on_player_moved(envelope, RoomChange::PlayerLeft),
             (channel, kind) => {
-                let (kind, payload) = (kind.to_owned(), envelope.payload.clone().into_owned());
+                let (kind, payload) = (kind.to_owned(), (*envelope.payload).to_owned());
                 let event = self.push_event(Event::Message { channel, kind, payload }, durable);
                 return Wait::Event(event);
             }

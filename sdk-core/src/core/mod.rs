@@ -21,7 +21,7 @@ mod token;
 
 use crate::analytics::Queue;
 use crate::config::Config;
-use crate::event::{Cause, Event, State};
+use crate::event::{Cause, Dropped, Event, State};
 use crate::flags::Flags;
 use crate::flags::fetch::FlagFetch;
 use crate::io::{HttpId, Input, LogLevel, Now, Output};
@@ -267,6 +267,12 @@ impl Core {
 
     fn event(&mut self, event: Event) -> u64 {
         self.push_event(event, false)
+    }
+
+    fn tell_dropped(&mut self, what: Dropped, count: u64) {
+        if count > 0 {
+            self.event(Event::Dropped { what, count });
+        }
     }
 
     fn push_event(&mut self, event: Event, durable: bool) -> u64 {

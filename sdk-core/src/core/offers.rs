@@ -81,7 +81,7 @@ impl Core {
         }
         if let Some(dropped) = self.ledger.hold(offer, text, claimed) {
             self.log(LogLevel::Warn, "32 offers wait for a break; to make room went ", &dropped);
-            self.event(Event::Dropped { what: Dropped::Events, count: 1 });
+            self.tell_dropped(Dropped::Events, 1);
         }
         self.store.touch_player(true);
         Wait::Held(self.ledger.newest)
@@ -180,10 +180,7 @@ impl Core {
         let Some(lease_ms) = self.gate.lease_to_ask(t) else { return };
         let Some(open) = self.gate.open() else { return };
         let mut ready = Object::new();
-        ready.text("placement", &open.placement).number("leaseMs", lease_ms as i64).number("max", 1);
-        if let Some(context) = &open.context {
-            ready.raw("context", context.trim_ascii());
-        }
+        open.write(ready.number("leaseMs", lease_ms as i64).number("max", 1));
         let owner = Owner::Break(open.number);
         let (channel, kind) = (ReadyForOffer::CHANNEL, ReadyForOffer::KIND);
         self.requests.add(owner, channel, kind, ready.end(), open.until, None);
@@ -200,10 +197,7 @@ impl Core {
     fn claim(&mut self) {
         let (Some(open), Some(bearer)) = (self.gate.open(), self.bearer()) else { return };
         let mut claim = Object::new();
-        claim.text("device", self.store.device()).text("placement", &open.placement);
-        if let Some(context) = &open.context {
-            claim.raw("context", context.trim_ascii());
-        }
+        open.write(claim.text("device", self.store.device()));
         let number = open.number;
         self.gate.no_claim();
         self.post(Purpose::Claim { number }, "/offers/claim", bearer, claim.end(), CLAIM_TIMEOUT_MS);

@@ -1,5 +1,6 @@
 //! The gate: an offer surfaces only while the game has a break open, and a break has one answer (`PROTOCOL.md`, section 7).
 
+use crate::protocol::json::Object;
 use crate::protocol::limits::{CLAIM_AFTER_MS, LEASE_MIN_MS};
 
 /// A break in play that waits for its answer.
@@ -14,6 +15,16 @@ pub(crate) struct Break {
     pub(crate) claim_at: Option<u64>,
     /// `ready_for_offer` went out on the present socket.
     pub(crate) asked: bool,
+}
+
+impl Break {
+    /// Where the player is, as both ways of asking tell it.
+    pub(crate) fn write(&self, out: &mut Object) {
+        out.text("placement", &self.placement);
+        if let Some(context) = &self.context {
+            out.raw("context", context.trim_ascii());
+        }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -163,15 +163,13 @@ impl Ledger {
 
     /// The next offer to take off the screen, for it has expired there.
     pub(crate) fn next_expired(&mut self, server_now: i64) -> Option<String> {
-        let at = self.showing.iter().position(|s| s.expires_at <= server_now)?;
-        Some(self.showing.remove(at).offer_id)
+        take_expired(&mut self.showing, server_now).map(|known| known.offer_id)
     }
 
     /// Forgets ids whose offers can't come again. True when there were any.
     pub(crate) fn forget_old(&mut self, server_now: i64) -> bool {
         let mut any = false;
-        while let Some(at) = self.seen.iter().position(|s| s.expires_at <= server_now) {
-            self.seen.remove(at);
+        while take_expired(&mut self.seen, server_now).is_some() {
             any = true;
         }
         any
@@ -205,6 +203,11 @@ impl Ledger {
         }
         true
     }
+}
+
+fn take_expired(from: &mut Vec<Known>, server_now: i64) -> Option<Known> {
+    let at = from.iter().position(|known| known.expires_at <= server_now)?;
+    Some(from.remove(at))
 }
 
 /// An `$offer_result` event's properties.

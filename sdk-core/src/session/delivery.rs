@@ -31,7 +31,8 @@ pub(crate) enum Arrival {
 
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
-    session: Option<String>,
+    /// Empty: none.
+    session: String,
     last_seq: u64,
     waiting: Vec<(u64, Wait)>,
     acked: u64,
@@ -43,14 +44,14 @@ pub(crate) struct Delivery {
 impl Delivery {
     /// The session and the last number received in it, for `resume`.
     pub(crate) fn resume(&self) -> Option<(&str, u64)> {
-        self.session.as_deref().map(|session| (session, self.last_seq))
+        (!self.session.is_empty()).then_some((&self.session, self.last_seq))
     }
 
     /// `authenticated` named this session. A new one counts from 1, and what the old one still owed is owed no more.
     pub(crate) fn begin(&mut self, session: &str) {
-        if self.session.as_deref() != Some(session) {
-            let session = Some(session.to_owned());
-            *self = Delivery { session, taken: self.taken, ..Delivery::default() };
+        if self.session != session {
+            self.forget();
+            session.clone_into(&mut self.session);
         } else {
             // What was sent on the socket before may not have arrived.
             self.ack_sent = 0;

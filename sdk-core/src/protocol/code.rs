@@ -16,14 +16,16 @@ macro_rules! codes {
             /// Every code, in the order of its number.
             pub const ALL: &'static [Code] = &[$(Code::$name),*];
 
+            const WORDS: &'static [(Code, &'static str)] = &[$((Code::$name, $word)),*];
+
             /// The word on the wire, `"RATE_LIMITED"`.
             pub fn as_str(self) -> &'static str {
-                match self { $(Code::$name => $word,)* }
+                Code::WORDS.iter().find(|(code, _)| *code == self).map_or("UNKNOWN", |(_, word)| word)
             }
 
             /// The code of a word from the wire; [`Code::Unknown`] for any other.
             pub fn parse(word: &str) -> Code {
-                Code::ALL.iter().copied().find(|code| code.as_str() == word).unwrap_or(Code::Unknown)
+                Code::WORDS.iter().find(|(_, known)| *known == word).map_or(Code::Unknown, |(code, _)| *code)
             }
         }
     };

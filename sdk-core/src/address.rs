@@ -2,81 +2,90 @@
 //! for one question in a client's life; what both read they read alike.
 
 /// Loopback, private or link-local, so that what goes there stays near.
-pub(crate) fn is_private(host: &str) -> bool {
+pub(crate) fn is_private(host: &[u8]) -> bool {
     if let Some(ip) = v4(host) {
-        return match ip {
-            [10 | 127, ..] | [192, 168, ..] | [169, 254, ..] | [0, 0, 0, 0] => true,
-            [172, second, ..] => second & 0xf0 == 16,
-            _ => false,
-        };
+        return matches!(ip >> 24, 10 | 127)
+            || matches!(ip >> 16, 0xc0a8 | 0xa9fe)
+            || ip >> 20 == 0xac1
+            || ip == 0;
     }
-    v6(host).is_some_and(|ip| {
-        let loopback = ip == [0, 0, 0, 0, 0, 0, 0, 1];
-        loopback || ip[0] & 0xfe00 == 0xfc00 || ip[0] & 0xffc0 == 0xfe80
-    })
+    v6(host).is_some_and(|ip| ip.is_loopback || ip.first & 0xfe00 == 0xfc00 || ip.first & 0xffc0 == 0xfe80)
 }
 
 /// Four decimal numbers, without leading zeros.
-fn v4(text: &str) -> Option<[u8; 4]> {
-    let mut ip = [0_u32; 4];
-    let mut at = 0;
-    let mut digits = 0;
-    for byte in text.bytes() {
-        match byte {
-            b'.' if digits > 0 && at < 3 => (at, digits) = (at + 1, 0),
-            b'0'..=b'9' if digits == 0 || ip[at] > 0 => {
-                ip[at] = (ip[at] * 10 + u32::from(byte - b'0')).min(256);
-                digits += 1;
-            }
-            _ => return None,
-        }
+fn v4(text: &[u8]) -> Option<u32> {
+    let (mut ip, mut parts) = (0, 0);
+    for part in text.split(|byte| *byte == b'.') {
+        let number =
+            number(part, 10).filter(|number| *number < 256 && (part.len() == 1 || part[0] != b'0'))?;
+        ip = ip << 8 | number;
+        parts += 1;
     }
-    let ip = ip.map(|number| u8::try_from(number).ok());
-    match ip {
-        [Some(a), Some(b), Some(c), Some(d)] if at == 3 && digits > 0 => Some([a, b, c, d]),
-        _ => None,
+    (parts == 4).then_some(ip)
+}
+
+/// One to four digits.
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    if !matches!(digits.len(), 1..=4) {
+        return None;
     }
+    let mut number = 0;
+    for digit in digits {
+        number = number * radix + char::from(*digit).to_digit(radix)?;
+    }
+    Some(number)
+}
+
+/// What the rule asks of an IPv6 address.
+#[derive(Debug, PartialEq)]
+pub(crate) struct V6 {
+    first: u32,
+    is_loopback: bool,
 }
 
 /// Eight groups of up to four hex digits; `::` stands for zeros once, and the last two may be written as [`v4`].
-pub(crate) fn v6(text: &str) -> Option<[u16; 8]> {
-    let mut ip = [0; 8];
-    let mut count = 0;
-    // Where `::` stands.
-    let mut gap = None;
+pub(crate) fn v6(text: &[u8]) -> Option<V6> {
+    let (mut count, mut sum, mut first) = (0, 0, 0);
+    let mut last;
+    let mut gap = false;
     let mut rest = text;
-    if let Some(after) = rest.strip_prefix("::") {
-        (gap, rest) = (Some(0), after);
-    }
-    while !rest.is_empty() {
-        let end = rest.find(':').unwrap_or(rest.len());
-        let (group, after) = rest.split_at(end);
-        if let Some([a, b, c, d]) = v4(group).filter(|_| after.is_empty()) {
-            *ip.get_mut(count)? = u16::from_be_bytes([a, b]);
-            *ip.get_mut(count + 1)? = u16::from_be_bytes([c, d]);
-            count += 2;
+    loop {
+        if let [b':', b':', after @ ..] = rest {
+            if gap {
+                return None;
+            }
+            (gap, last, rest) = (true, 0, after);
+            if rest.is_empty() {
+                break;
+            }
+        } else if count > 0 {
+            rest = rest.strip_prefix(b":")?;
+        }
+        let (group, after) = cut(rest, b':');
+        let pair = v4(group).filter(|_| after.is_empty());
+        if let Some(ip) = pair {
+            sum += ip >> 16;
+            count += 1;
+        }
+        last = pair.map_or_else(|| number(group, 16), |ip| Some(ip & 0xffff))?;
+        sum += last;
+        count += 1;
+        if count == 1 && !gap {
+            first = last;
+        }
+        rest = after;
+        if rest.is_empty() {
             break;
         }
-        let hex = matches!(group.len(), 1..=4) && group.bytes().all(|b| b.is_ascii_hexdigit());
-        *ip.get_mut(count)? = u16::from_str_radix(group, 16).ok().filter(|_| hex)?;
-        count += 1;
-        rest = match after.strip_prefix("::") {
-            Some(_) if gap.is_some() => return None,
-            Some(after) => {
-                gap = Some(count);
-                after
-            }
-            None if after == ":" => return None,
-            None => after.strip_prefix(':').unwrap_or_default(),
-        };
     }
-    match gap {
-        Some(gap) if count < 8 => ip[gap..].rotate_right(8 - count),
-        Some(_) => return None,
-        None if count < 8 => return None,
-        None => {}
-    }
-    Some(ip)
+    let whole = if gap { count < 8 } else { count == 8 };
+    // Nothing but zeros before the last.
+    whole.then_some(V6 { first, is_loopback: sum == 1 && last == 1 })
+}
+
+/// What is before the first of these bytes, and the rest with it.
+pub(crate) fn cut(text: &[u8], at: u8) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(|byte| *byte == at).unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -86,8 +95,11 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     fn same(text: &str) {
-        assert_eq!(v4(text), text.parse::<Ipv4Addr>().ok().map(|ip| ip.octets()), "{text}");
-        assert_eq!(v6(text), text.parse::<Ipv6Addr>().ok().map(|ip| ip.segments()), "{text}");
+        let bytes = text.as_bytes();
+        assert_eq!(v4(bytes), text.parse::<Ipv4Addr>().ok().map(u32::from), "{text}");
+        let theirs = text.parse::<Ipv6Addr>().ok();
+        let theirs = theirs.map(|ip| V6 { first: ip.segments()[0].into(), is_loopback: ip.is_loopback() });
+        assert_eq!(v6(bytes), theirs, "{text}");
         let private = match text.parse() {
             Ok(IpAddr::V4(ip)) => {
                 ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip == Ipv4Addr::UNSPECIFIED
@@ -95,7 +107,7 @@ mod tests {
             Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
             Err(_) => false,
         };
-        assert_eq!(is_private(text), private, "{text}");
+        assert_eq!(is_private(bytes), private, "{text}");
     }
 
     #[test]
@@ -124,6 +136,13 @@ mod tests {
             "1:2:3:4:5:6:1.2.3.4",
             "1:2:3:4:5:6:7:1.2.3.4",
             "::1.2.3.4:5",
+            "::0.0.0.1",
+            "::0.1.0.0",
+            "0:0::0:1",
+            "0:1::",
+            "1.2.3.4::1",
+            "::1.2.3.4::",
+            "1:2:3:4:5:6:7:8::",
             "12345::",
             "::g",
             "::+1",

@@ -134,9 +134,7 @@ impl Command {
         match self {
             Command::Ready { placement, context, lease_ms } => {
                 name(placement, "placement must be 1 to 128 bytes without control characters")?;
-                if !(LEASE_MIN_MS..=LEASE_MAX_MS).contains(lease_ms) {
-                    return Err(Error::InvalidArgument("lease must be 1,000 to 60,000 ms"));
-                }
+                need((LEASE_MIN_MS..=LEASE_MAX_MS).contains(lease_ms), "lease must be 1,000 to 60,000 ms")?;
                 let Some(context) = context else { return Ok(()) };
                 flat(context, "context must be a flat JSON object of scalars", usize::MAX)?;
                 fits(context.len() + placement.len())
@@ -149,9 +147,7 @@ impl Command {
             }
             Command::Request { channel, kind, payload, timeout_ms, key, .. } => {
                 check_message(*channel, kind, payload)?;
-                if !(1..=REQUEST_TIMEOUT_MAX_MS).contains(timeout_ms) {
-                    return Err(Error::InvalidArgument("timeout must be 1 to 600,000 ms"));
-                }
+                need((1..=REQUEST_TIMEOUT_MAX_MS).contains(timeout_ms), "timeout must be 1 to 600,000 ms")?;
                 check_key(key.as_deref())?;
                 fits(kind.len() + payload.len())
             }
@@ -161,21 +157,14 @@ impl Command {
             }
             Command::Track { name: event, props } => {
                 name(event, "event name must be 1 to 128 bytes without control characters")?;
-                if event.starts_with('$') {
-                    return Err(Error::InvalidArgument("event names with $ belong to the SDK"));
-                }
+                need(!event.starts_with('$'), "event names with $ belong to the SDK")?;
                 object(props, "props must be a JSON object, at most 32 levels deep")?;
-                if event.len() + props.len() + 64 > MAX_ANALYTICS_EVENT_BYTES {
-                    return Err(Error::TooLarge);
-                }
-                Ok(())
+                within(event.len() + props.len() + 64, MAX_ANALYTICS_EVENT_BYTES)
             }
             Command::SetToken(Some(Secret(token))) => check_token(token),
             Command::SetAttributes(json) => {
                 let message = "attributes must be a flat JSON object of at most 8 scalars and 1,024 bytes";
-                if json.len() > MAX_ATTRIBUTES_BYTES {
-                    return Err(Error::InvalidArgument(message));
-                }
+                need(json.len() <= MAX_ATTRIBUTES_BYTES, message)?;
                 flat(json, message, MAX_ATTRIBUTES)
             }
             Command::Join { game_id } | Command::Leave { game_id } => check_game_id(game_id),
@@ -187,13 +176,10 @@ impl Command {
             }
             Command::PlaceBet { game_id, amount, selection, client_seed, key, .. } => {
                 check_game_id(game_id)?;
-                if !(1..=MAX_SAFE_INTEGER).contains(amount) {
-                    return Err(Error::InvalidArgument("amount must be 1 to 2^53 - 1"));
-                }
+                need((1..=MAX_SAFE_INTEGER).contains(amount), "amount must be 1 to 2^53 - 1")?;
                 json(selection, "selection must be JSON, at most 32 levels deep")?;
-                if client_seed.as_deref().is_some_and(|s| s.is_empty() || s.len() > 64) {
-                    return Err(Error::InvalidArgument("client_seed must be 1 to 64 bytes"));
-                }
+                let seed = client_seed.as_deref().map_or(1, str::len);
+                need((1..=64).contains(&seed), "client_seed must be 1 to 64 bytes")?;
                 check_key(key.as_deref())?;
                 fits(selection.len() + 512)
             }
@@ -201,63 +187,67 @@ impl Command {
     }
 }
 
+/// What is wrong is told by what must be.
+pub(crate) fn need(good: bool, message: &'static str) -> Result<(), Error> {
+    if good { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+}
+
+fn within(bytes: usize, max: usize) -> Result<(), Error> {
+    if bytes <= max { Ok(()) } else { Err(Error::TooLarge) }
+}
+
 pub(crate) fn check_token(token: &str) -> Result<(), Error> {
     // The first message is at most 4 KiB, and the token is in it.
-    if token.is_empty() || token.len() > 3072 || !token.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::InvalidArgument("token must be 1 to 3,072 visible ASCII characters"));
-    }
-    Ok(())
+    need(is_graphic(token, 3_072), "token must be 1 to 3,072 visible ASCII characters")
+}
+
+/// 1 to so many visible ASCII characters.
+pub(crate) fn is_graphic(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn check_message(channel: Channel, kind: &str, payload: &str) -> Result<(), Error> {
-    if !matches!(channel, Channel::Game | Channel::Social) {
-        return Err(Error::InvalidArgument("channel must be game or social; the others are the SDK's"));
-    }
+    need(
+        matches!(channel, Channel::Game | Channel::Social),
+        "channel must be game or social; the others are the SDK's",
+    )?;
     name(kind, "type must be 1 to 128 bytes without control characters")?;
     object(payload, "payload must be a JSON object, at most 32 levels deep")
 }
 
 fn check_game_id(game_id: &str) -> Result<(), Error> {
-    let message = "game_id must be 1 to 64 of the characters A-Z a-z 0-9 _ -";
-    if is_game_id(game_id) { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+    need(is_game_id(game_id), "game_id must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
 }
 
 fn check_key(key: Option<&str>) -> Result<(), Error> {
     let message = "idempotency_key must be 1 to 64 bytes without control characters";
-    if key.is_none_or(is_key) { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+    need(key.is_none_or(is_key), message)
 }
 
 fn name(text: &str, message: &'static str) -> Result<(), Error> {
-    if is_name(text) { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+    need(is_name(text), message)
 }
 
 fn json<'a>(text: &'a str, message: &'static str) -> Result<&'a str, Error> {
+    within(text.len(), MAX_MESSAGE_BYTES)?;
     // Two levels are the envelope's and the payload's own.
-    if text.len() > MAX_MESSAGE_BYTES {
-        return Err(Error::TooLarge);
-    }
-    if depth_exceeds(text, MAX_JSON_DEPTH - 2) {
-        return Err(Error::InvalidArgument(message));
-    }
+    need(!depth_exceeds(text, MAX_JSON_DEPTH - 2), message)?;
     crate::protocol::json::whole(text).ok_or(Error::InvalidArgument(message))
 }
 
 fn object(text: &str, message: &'static str) -> Result<(), Error> {
-    if json(text, message)?.starts_with('{') { Ok(()) } else { Err(Error::InvalidArgument(message)) }
+    need(json(text, message)?.starts_with('{'), message)
 }
 
 /// A JSON object of at most `max` members, none of them an object or array.
 fn flat(text: &str, message: &'static str, max: usize) -> Result<(), Error> {
     object(text, message)?;
     // A name that comes twice is counted once; the server sees the last.
-    let members = crate::protocol::json::sorted(text).filter(|members| members.len() <= max);
+    let members = crate::protocol::json::sorted(text).ok_or(Error::InvalidArgument(message))?;
     let scalar = |(name, value): &(String, &str)| is_name(name) && is_scalar(value);
-    match members {
-        Some(members) if members.iter().all(scalar) => Ok(()),
-        _ => Err(Error::InvalidArgument(message)),
-    }
+    need(members.len() <= max && members.iter().all(scalar), message)
 }
 
 fn fits(bytes: usize) -> Result<(), Error> {
-    if bytes + ENVELOPE_BYTES > MAX_MESSAGE_BYTES { Err(Error::TooLarge) } else { Ok(()) }
+    within(bytes + ENVELOPE_BYTES, MAX_MESSAGE_BYTES)
 }

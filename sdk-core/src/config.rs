@@ -1,10 +1,11 @@
 //! What the core is made with, and the one check of it.
 
-use crate::address;
+use crate::address::{self, cut};
+use crate::command::{check_token, is_graphic, need};
 use crate::error::Error;
 use crate::event::FlagUpdates;
-use crate::protocol::is_player_id;
 use crate::protocol::messages::SdkInfo;
+use crate::protocol::{is_name, is_player_id};
 use crate::text::{digits, join};
 
 /// What the core is made with. Make it with [`Config::new`], set fields, and [`Config::check`] it.
@@ -66,28 +67,21 @@ impl Config {
     /// # Errors
     /// [`Error::InvalidArgument`] naming the option and its form.
     pub fn check(&self) -> Result<(), Error> {
-        check_url(&self.url)?;
-        if self.build.is_empty() || self.build.len() > 128 || self.build.chars().any(char::is_control) {
-            return Err(Error::InvalidArgument("build must be 1 to 128 bytes without control characters"));
-        }
-        if self.player_id.as_deref().is_some_and(|p| !is_player_id(p)) {
-            return Err(Error::InvalidArgument(
-                "player_id must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
-            ));
-        }
-        if self.token.is_some() && self.telegram_init_data.is_some() {
-            return Err(Error::InvalidArgument("token and telegram_init_data exclude each other"));
-        }
-        if let Some(token) = &self.token {
-            crate::command::check_token(token)?;
-        }
-        let header_safe =
-            |data: &str| !data.is_empty() && data.len() <= 8192 && data.bytes().all(|b| b.is_ascii_graphic());
-        if self.telegram_init_data.as_deref().is_some_and(|data| !header_safe(data)) {
-            let message = "telegram_init_data must be the raw initData: 1 to 8,192 visible ASCII characters";
-            return Err(Error::InvalidArgument(message));
-        }
-        Ok(())
+        check_url(self.url.as_bytes())?;
+        need(is_name(&self.build), "build must be 1 to 128 bytes without control characters")?;
+        need(
+            self.player_id.as_deref().is_none_or(is_player_id),
+            "player_id must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
+        )?;
+        need(
+            self.token.is_none() || self.telegram_init_data.is_none(),
+            "token and telegram_init_data exclude each other",
+        )?;
+        self.token.as_deref().map_or(Ok(()), check_token)?;
+        need(
+            self.telegram_init_data.as_deref().is_none_or(|data| is_graphic(data, 8_192)),
+            "telegram_init_data must be the raw initData: 1 to 8,192 visible ASCII characters",
+        )
     }
 
     /// The WebSocket's address.
@@ -99,57 +93,51 @@ impl Config {
 
     /// The address that paths are put behind.
     pub(crate) fn base_url(&self) -> &str {
-        self.url.trim_end_matches('/')
+        let mut url = &*self.url;
+        while let Some(shorter) = url.strip_suffix('/') {
+            url = shorter;
+        }
+        url
     }
 }
 
-fn check_url(url: &str) -> Result<(), Error> {
-    let (rest, secure) = if let Some(rest) = url.strip_prefix("https://") {
-        (rest, true)
-    } else if let Some(rest) = url.strip_prefix("http://") {
-        (rest, false)
-    } else {
-        return Err(Error::InvalidArgument(
-            "url must begin with https:// (or http:// for a private address)",
-        ));
-    };
-    if url.len() > 512 || !url.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::InvalidArgument("url must be at most 512 visible ASCII characters"));
-    }
-    if rest.bytes().any(|byte| b"?#@\\\"<>".contains(&byte)) {
-        return Err(Error::InvalidArgument("url must have no user, query or fragment"));
-    }
-    let authority = rest.split('/').next().unwrap_or("");
-    let Some(host) = host_of(authority) else {
-        return Err(Error::InvalidArgument("url must be https://host[:port][/prefix]"));
-    };
-    if secure || is_private(host) {
-        Ok(())
-    } else {
-        Err(Error::InvalidArgument(
-            "url may be http:// for loopback and private addresses only; use https://",
-        ))
-    }
+fn check_url(url: &[u8]) -> Result<(), Error> {
+    let secure = url.strip_prefix(b"https://");
+    let rest = secure.or_else(|| url.strip_prefix(b"http://"));
+    need(rest.is_some(), "url must begin with https:// (or http:// for a private address)")?;
+    need(
+        url.len() <= 512 && url.iter().all(u8::is_ascii_graphic),
+        "url must be at most 512 visible ASCII characters",
+    )?;
+    let rest = rest.unwrap_or_default();
+    need(!rest.iter().any(|byte| b"?#@\\\"<>".contains(byte)), "url must have no user, query or fragment")?;
+    let host = host_of(cut(rest, b'/').0);
+    need(host.is_some(), "url must be https://host[:port][/prefix]")?;
+    need(
+        secure.is_some() || host.is_some_and(is_private),
+        "url may be http:// for loopback and private addresses only; use https://",
+    )
 }
 
 /// The host of `host[:port]`, brackets of an IPv6 address taken off.
-fn host_of(authority: &str) -> Option<&str> {
-    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (host, after) = rest.split_once(']')?;
-        address::v6(host)?;
-        (host, after.strip_prefix(':').or(after.is_empty().then_some("0"))?)
-    } else {
-        authority.split_once(':').unwrap_or((authority, "0"))
+fn host_of(authority: &[u8]) -> Option<&[u8]> {
+    let (host, after) = match authority.strip_prefix(b"[") {
+        Some(inside) => {
+            let (host, after) = cut(inside, b']');
+            address::v6(host)?;
+            (host, after.get(1..)?)
+        }
+        None => cut(authority, b':'),
     };
-    digits(port).filter(|port| *port <= u64::from(u16::MAX))?;
-    (!host.is_empty() && !host.starts_with('.')).then_some(host)
+    if let [colon, port @ ..] = after {
+        let port = digits(port).filter(|port| *port <= u64::from(u16::MAX));
+        port.filter(|_| *colon == b':')?;
+    }
+    (!host.is_empty() && host[0] != b'.').then_some(host)
 }
 
-fn is_private(host: &str) -> bool {
-    if host == "localhost" || host.ends_with(".localhost") {
-        return true;
-    }
-    address::is_private(host)
+fn is_private(host: &[u8]) -> bool {
+    host == b"localhost" || host.ends_with(b".localhost") || address::is_private(host)
 }
 
 #[cfg(test)]

@@ -20,9 +20,13 @@ pub(crate) fn number(number: u64) -> String {
 }
 
 /// The number of a text of digits; `None` for any other text, and above what 19 digits hold.
-pub(crate) fn digits(text: &str) -> Option<u64> {
+pub(crate) fn digits(text: impl AsRef<[u8]>) -> Option<u64> {
+    number_of(text.as_ref())
+}
+
+fn number_of(text: &[u8]) -> Option<u64> {
     let mut number = 0;
-    for byte in text.bytes() {
+    for &byte in text {
         if !byte.is_ascii_digit() {
             return None;
         }

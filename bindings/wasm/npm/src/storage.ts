@@ -72,17 +72,21 @@ async function lock(name: string): Promise<(() => void) | undefined> {
   const locks = globalThis.navigator?.locks;
   if (!locks) return free;
   return new Promise((resolve) => {
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), LOCK_PATIENCE_MS);
-    locks
-      .request(name, { signal: patience.signal }, () => {
-        clearTimeout(timer);
-        return new Promise<void>((release) => resolve(release));
-      })
-      .catch((error: { name?: string }) => {
-        clearTimeout(timer);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = (options: LockOptions): void => {
+      locks
+        .request(name, options, (lock) => {
+          clearTimeout(timer);
+          if (lock) return new Promise<void>((release) => resolve(release));
+          // Somebody has it. Only then there is a hurry: a busy machine may take long to say that nobody has.
+          const patience = new AbortController();
+          timer = setTimeout(() => patience.abort(), LOCK_PATIENCE_MS);
+          ask({ signal: patience.signal });
+          return undefined;
+        })
         // An opaque origin has no locks, but it has no storage either; whatever else is wrong must not cost the memory.
-        resolve(error.name === 'AbortError' ? undefined : free);
-      });
+        .catch((error: { name?: string }) => resolve(error.name === 'AbortError' ? undefined : free));
+    };
+    ask({ ifAvailable: true });
   });
 }

@@ -24,10 +24,13 @@ const THROWN = 'thrown in the page:';
 class Puppets {
   #browser;
 
-  /** `keeps`: whether its back/forward cache takes a page that has an open socket. Firefox looks at that before the page can close it. */
-  constructor(browser, keeps) {
+  /** `patient`: not Firefox, which looks whether a socket is open before the page can close it, and stops a closed tab's script half way. */
+  constructor(browser, patient) {
     this.#browser = browser;
-    this.keepsConnectedPages = keeps;
+    /** Whether its back/forward cache takes a page that is online. */
+    this.keepsConnectedPages = patient;
+    /** Whether a tab that is closed says its last words for certain. */
+    this.hearsClosedTabs = patient;
   }
 
   /** A page in a profile of its own, closed at the test's end. What it throws fails the test. */

@@ -89,6 +89,20 @@ export function tellStories(stage) {
     assert.ok((await warnings(page)).some((line) => line.startsWith('warn localStorage is denied')));
   });
 
+  test('a browser that takes long to say whom the storage belongs to costs no memory', async (t) => {
+    const page = await stage.open(t);
+    await page.evaluate(() => {
+      const { request } = LockManager.prototype;
+      LockManager.prototype.request = async function (...how) {
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        return request.apply(this, how);
+      };
+    });
+    await stage.play(page, 'patient');
+    await reaches(page, 'online');
+    assert.deepEqual(await warnings(page), []);
+  });
+
   test('where storage is full the game goes on', async (t) => {
     const page = await stage.open(t);
     await page.evaluate(() => {

@@ -71,6 +71,7 @@ export async function startWebKit() {
 /** One browser at a time, which is all that the driver can do; each is a profile of its own. */
 class WebKit {
   keepsConnectedPages = true;
+  hearsClosedTabs = true;
   #url;
   #programs;
 

@@ -191,21 +191,21 @@ async fn a_session_goes_on_without_a_hole_where_an_offer_went_back() {
 #[tokio::test]
 async fn a_claim_takes_one_offer_and_a_result_keeps_it_taken() {
     let (server, _data) = start_with(|s| {
-        // Long enough for a slow machine to say that one of them was received.
-        (s.timers.requeue, s.timers.sweep) = (1_000, 20);
+        // Long enough for a slow machine to say that one of them was received, and shorter than a lease.
+        (s.timers.requeue, s.timers.sweep) = (5_000, 20);
         s.limits.claim = Rate::unlimited();
     });
     server.put_offer("kept", at("x")).unwrap();
     server.put_offer("lost", at("y")).unwrap();
+    let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
     let offers = claim(&server, "p1", "x").await;
     assert_eq!((offers.as_array().unwrap().len(), &offers[0]["offerId"]), (1, &json!("kept")));
-    assert_eq!(claim(&server, "p1", "y").await[0]["offerId"], "lost");
-    let (mut client, _) = Client::login(&server, "p1", "d1", None).await;
     let event = |outcome: &str| {
         json!({"events": [{"eventId": outcome, "name": "$offer_result", "timestamp": 1,
             "props": {"offerId": "kept", "outcome": outcome}}]})
     };
     client.request("analytics", "events", event("received")).await;
+    assert_eq!(claim(&server, "p1", "y").await[0]["offerId"], "lost");
     // The answer to the claim of "lost" never arrived: it comes back, now or in a while. "kept" does not.
     ready(&mut client, "y").await;
     assert_eq!(client.next().await["payload"]["offerId"], "lost");

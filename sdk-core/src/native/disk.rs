@@ -22,8 +22,8 @@ const MAX_FILE: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Disk {
     dir: PathBuf,
-    /// Held, not read: the lock ends with the file.
-    _lock: Option<File>,
+    /// Held, not read.
+    lock: Option<File>,
     failing: bool,
 }
 
@@ -56,7 +56,7 @@ impl Disk {
         if lock.is_some() {
             sweep(&dir);
         }
-        Ok(Disk { dir, _lock: lock, failing: false })
+        Ok(Disk { dir, lock, failing: false })
     }
 
     /// What was saved under a key; `None` where nothing was, or nothing good.
@@ -99,6 +99,15 @@ impl Disk {
 
     fn path(&self, key: &StoreKey) -> PathBuf {
         self.dir.join(key.file_name())
+    }
+}
+
+impl Drop for Disk {
+    /// The lock would end with the file, but not before a process that was just forked off has let go of its copy.
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
     }
 }
 
@@ -243,6 +252,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Disk::open(dir.path()).unwrap();
         assert_eq!(Disk::open(dir.path()).unwrap_err(), Error::InUse);
+        drop(first);
+        assert!(Disk::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_copy_of_the_file_in_another_process_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Disk::open(dir.path()).unwrap();
+        // What a process has that is forked off now, until it runs another program.
+        let _copy = first.lock.as_ref().unwrap().try_clone().unwrap();
         drop(first);
         assert!(Disk::open(dir.path()).is_ok());
     }

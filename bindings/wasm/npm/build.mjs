@@ -26,6 +26,18 @@ export const version: string = '${version}';
 export const wasmSha256: string = '${sha256}';
 `);
 
+// Which number means what at the module's doors: `src/numbers.rs` of the crate says it, and nothing else.
+const doors = readFileSync('../src/numbers.rs', 'utf8').split(/^pub\(crate\) mod /m).slice(1);
+const enums = doors.map((door) => {
+  const [, first, rest] = /^(.)(\w+)/.exec(door);
+  const numbers = [...door.matchAll(/const (\w+): u32 = (\d+);/g)].map(([, name, number]) => {
+    const camel = name.toLowerCase().replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+    return `  ${camel} = ${number},\n`;
+  });
+  return `\nexport const enum ${first.toUpperCase()}${rest} {\n${numbers.join('')}}\n`;
+});
+writeFileSync('src/numbers.ts', `// Written by build.mjs, from the numbers of the module's source.\n${enums.join('')}`);
+
 execFileSync(bin('tsc'), ['--project', 'tsconfig.json'], { stdio: 'inherit' });
 
 await esbuild.build({

@@ -7,7 +7,7 @@
 //! There is one door in (`call`), one out (`tell`) and a place for the texts of a call (`room`), all of them of plain numbers: a function
 //! with texts of its own is a kilobyte of conversions, in the module and in its JavaScript. One more (`number`) reads the core's fractions:
 //! JavaScript has them built in. Which number means what is said in
-//! `numbers.rs` and `npm/src/numbers.ts`. Numbers cross as `f64`, which is what JavaScript has; every one of them is below 2⁵³. Texts
+//! `numbers.rs`, for both sides. Numbers cross as `f64`, which is what JavaScript has; every one of them is below 2⁵³. Texts
 //! that only one kind of event has cross as empty ones in the others.
 
 #[cfg(any(target_arch = "wasm32", test))]

@@ -1,4 +1,4 @@
-//! Which number means what at the two doors. `npm/src/numbers.ts` is the other half.
+//! Which number means what at the two doors. `npm/build.mjs` makes `npm/src/numbers.ts` of it, name by name.
 
 /// What the module is called for. The texts and numbers of each stand beside it; `?` may be absent.
 pub(crate) mod call {

@@ -116,9 +116,13 @@ impl Game {
         self.wait(&format!("{wanted:?}"), |event| moved(event).filter(|to| to.state == wanted))
     }
 
-    /// The next time that the connection is lost or could not be made. Waiting for a token is neither.
+    /// The next time that the connection is lost or could not be made. Waiting for a token is neither. Where the wait is over before it is
+    /// told, the next try is told with the cause of it.
     pub fn lost(&mut self) -> Move {
-        let lost = |to: &Move| to.state == State::Waiting && to.cause != Cause::Token;
+        let lost = |to: &Move| {
+            matches!(to.state, State::Waiting | State::Connecting)
+                && !matches!(to.cause, Cause::None | Cause::Token)
+        };
         self.wait("the connection to be lost", |event| moved(event).filter(lost))
     }
 

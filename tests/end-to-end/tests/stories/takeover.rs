@@ -74,10 +74,18 @@ fn a_drained_server_sends_everybody_away_spread_and_gets_them_back() {
         game.ready("level_completed");
         database.wait_for_offer(&format!("player-{n}"), &format!("offer-{n}"), "sent");
     }
-    server.drain_blocking();
-    let server = Server::start(settings(data.path())).unwrap();
+    let path = data.path().to_owned();
+    let next = std::thread::spawn(move || {
+        server.drain_blocking();
+        Server::start(settings(&path)).unwrap()
+    });
+    // Everybody's loop runs on, from the first moment: moves between two polls may be told as one.
+    eventually("the next server to start", || {
+        games.iter_mut().for_each(Game::frame);
+        next.is_finished().then_some(())
+    });
+    let server = next.join().expect("the server starts");
     proxy.forward_to(server.addr());
-    // Everybody's loop runs on: moves between two polls may be told as one.
     eventually("everybody to be back", || {
         games.iter_mut().for_each(Game::frame);
         let back = |game: &Game| {

@@ -58,7 +58,7 @@ const FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detai
                      -Clink-arg=-zstack-size=524288";
 const BUILD_STD: [&str; 2] = ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
 
-/// The module in the package's `generated`, as the compiler makes it.
+/// The module and its JavaScript in the package's `generated`.
 fn module() -> Result<bool> {
     if Tool::RustSrc.found().is_none() {
         bail!("the standard library's source is missing; get it by `{}`", Tool::RustSrc.install());
@@ -72,13 +72,14 @@ fn module() -> Result<bool> {
         .run()?;
     let module = process::target().join(TARGET).join(PROFILE).join("castline_wasm.wasm");
     let generated = process::root().join(PACKAGE).join("generated");
-    if !made {
-        return Ok(false);
+    if generated.exists() {
+        fs::remove_dir_all(&generated).with_context(|| format!("cannot remove {}", generated.display()))?;
     }
-    fs::create_dir_all(&generated).with_context(|| format!("cannot make {}", generated.display()))?;
-    fs::copy(&module, generated.join("castline_bg.wasm"))
-        .with_context(|| format!("cannot copy {}", module.display()))?;
-    Ok(true)
+    Ok(made
+        && CommandLine::cargo("run --quiet --package castline-bindgen --")
+            .arg(module)
+            .arg(generated)
+            .run()?)
 }
 
 /// `npm ci` in a folder of the repository, unless what is there is what its lock file says.

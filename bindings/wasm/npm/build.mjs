@@ -26,6 +26,10 @@ export const version: string = '${version}';
 export const wasmSha256: string = '${sha256}';
 `);
 
+// The generated module has its declarations under another name.
+const declared = readFileSync('generated/castline.d.ts', 'utf8');
+writeFileSync('generated/castline_bg.d.ts', `${declared}\nexport function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n`);
+
 // Which number means what at the module's doors: `src/numbers.rs` of the crate says it, and nothing else.
 const doors = readFileSync('../src/numbers.rs', 'utf8').split(/^pub\(crate\) mod /m).slice(1);
 const enums = doors.map((door) => {

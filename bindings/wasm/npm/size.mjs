@@ -52,7 +52,7 @@ function parts() {
 /** The first that fits. A generic function counts where it is written, not where it is used. */
 const PARTS = [
   ['allocator', /castline_wasm::allocator|__rdl|__rust_(re|de)?alloc/],
-  ['the binding', /castline_wasm|^(call|room)\b/],
+  ['the binding, and wasm-bindgen', /castline_wasm|wasm_bindgen|wbindgen|^(call|room)\b/],
   ['numbers as text, and back', /flt2dec|dec2flt|core::num|protocol::decimal/],
   ['JSON and the types of the wire', /castline::protocol/],
   ['core: connection, requests, identity, offers', /castline::core/],

@@ -3,20 +3,16 @@
 
 use std::cell::Cell;
 
-#[cfg(target_arch = "wasm32")]
-#[link(wasm_import_module = "castline")]
-unsafe extern "C" {
-    /// `what` is a number of [`tell`](crate::numbers::tell). It must not call back into the module, but for room.
-    #[link_name = "tell"]
-    safe fn out(what: u32, texts: *const Place, count: usize, w: f64, x: f64, y: f64, z: f64) -> u32;
-    /// The nearest double of a JSON number.
-    safe fn number(text: *const u8, length: usize) -> f64;
-}
+use wasm_bindgen::prelude::wasm_bindgen;
 
-/// There is no host.
-#[cfg(not(target_arch = "wasm32"))]
-fn out(_: u32, _: *const Place, _: usize, _: f64, _: f64, _: f64, _: f64) -> u32 {
-    0
+#[wasm_bindgen(raw_module = "../src/crossing.ts")]
+extern "C" {
+    /// `what` is a number of [`tell`](crate::numbers::tell). It must not call back into the module, but for room.
+    #[wasm_bindgen(js_name = tell)]
+    fn out(what: u32, texts: *const Place, count: usize, w: f64, x: f64, y: f64, z: f64) -> u32;
+    /// The nearest double of a JSON number.
+    #[cfg(target_arch = "wasm32")]
+    fn number(text: *const u8, length: usize) -> f64;
 }
 
 /// The core asks the host for what it would need tables for.
@@ -30,9 +26,8 @@ thread_local! {
 }
 
 /// Room for the texts of the next call: so many bytes from this address on.
-// SAFETY: the module has no other symbol of this name.
-#[unsafe(no_mangle)]
-pub extern "C" fn room(bytes: usize) -> *mut u8 {
+#[wasm_bindgen]
+pub fn room(bytes: usize) -> *mut u8 {
     let mut room = vec![0; bytes];
     let at = room.as_mut_ptr();
     ROOM.set(room);

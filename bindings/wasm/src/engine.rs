@@ -8,6 +8,7 @@ use castline::{
     Config, Core, FlagUpdates, Flags, HttpFailure, HttpId, HttpReply, Inbox, Input, Lifecycle, Now, Output,
     SocketId, StoreKey, TokenId,
 };
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::commands::refuse;
 use crate::crossing::{Texts, ask, lend, take_room, tell};
@@ -42,9 +43,8 @@ thread_local! {
 
 /// Calls one client, for one of the numbers of `numbers::call`. Texts are in the room. A client that does not exist, or is being called, does
 /// nothing.
-// SAFETY: the module has no other symbol of this name.
-#[unsafe(export_name = "call")]
-pub extern "C" fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f64 {
+#[wasm_bindgen(js_name = call)]
+pub fn enter(client: u32, what: u32, a: f64, b: f64, mono: f64, wall: f64) -> f64 {
     let room = take_room();
     let mut texts = Texts(&room);
     let now = Now { mono: mono as u64, wall: wall as u64 };

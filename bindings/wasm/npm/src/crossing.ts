@@ -1,5 +1,6 @@
 // How calls and texts cross between JavaScript and the module; `bindings/wasm/src/crossing.rs` is the other half.
 
+import type * as Glue from '../generated/castline_bg.js';
 import type { Call } from './numbers.js';
 
 /** What crosses inwards: a text, bytes, or that there is none. */
@@ -14,14 +15,8 @@ export interface Hearer {
   hear(what: number, texts: string[], numbers: number[]): string | number | boolean | undefined | void;
 }
 
-/** What the module exports. */
-interface Module {
-  memory: WebAssembly.Memory;
-  call(client: number, what: Call, a: number, b: number, mono: number, wall: number): number;
-  room(bytes: number): number;
-}
-
-let module: Module;
+let module: typeof Glue;
+let memory: WebAssembly.Memory;
 /** The module's memory, which is another object once it has grown. */
 let bytes = new Uint8Array();
 let view: DataView;
@@ -31,8 +26,9 @@ const encoder = new TextEncoder();
 // A text may begin with what would be a mark of byte order in a file.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-export function attach(exports: WebAssembly.Exports): void {
-  module = exports as unknown as Module;
+export function attach(glue: typeof Glue, linear: WebAssembly.Memory): void {
+  module = glue;
+  memory = linear;
 }
 
 export function enter(from: Hearer, client: number, what: Call, texts: Text[], a: number, b: number): number {
@@ -42,7 +38,7 @@ export function enter(from: Hearer, client: number, what: Call, texts: Text[], a
 }
 
 function look(): void {
-  const { buffer } = module.memory;
+  const { buffer } = memory;
   if (bytes.buffer === buffer) return;
   bytes = new Uint8Array(buffer);
   view = new DataView(buffer);
@@ -67,11 +63,8 @@ function read(at: number, length: number): string {
   return decoder.decode(bytes.subarray(at, at + length));
 }
 
-/** What the module imports. */
-export const imports = { castline: { tell, number } };
-
-/** Where `count` texts lie, and four numbers. */
-function tell(what: number, at: number, count: number, ...numbers: number[]): number {
+/** What the module calls: where `count` texts lie, and four numbers. */
+export function tell(what: number, at: number, count: number, ...numbers: number[]): number {
   look();
   const texts: string[] = [];
   for (let place = at; place < at + 8 * count; place += 8) {
@@ -83,8 +76,8 @@ function tell(what: number, at: number, count: number, ...numbers: number[]): nu
   return 1;
 }
 
-/** The nearest double of a JSON number. */
-function number(at: number, length: number): number {
+/** What the module calls: the nearest double of a JSON number. */
+export function number(at: number, length: number): number {
   look();
   return Number(read(at, length));
 }

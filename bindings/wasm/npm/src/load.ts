@@ -1,7 +1,11 @@
 // Finding, compiling and starting the WebAssembly module, once for all clients of a page.
 
-import { attach, imports } from './crossing.js';
+import * as glue from '../generated/castline_bg.js';
+import { attach } from './crossing.js';
 import type { WasmSource } from './types.js';
+
+/** Under the name by which the module asks for it. */
+const imports = { './castline_bg.js': glue as unknown as WebAssembly.ModuleImports };
 
 let loading: Promise<void> | undefined;
 
@@ -18,7 +22,8 @@ async function start(source?: WasmSource | Promise<WasmSource>): Promise<void> {
   // Bundlers know this form and carry the file along.
   const from = (await source) ?? new URL('./castline_bg.wasm', import.meta.url);
   const instance = await instantiate(from);
-  attach(instance.exports);
+  glue.__wbg_set_wasm(instance.exports);
+  attach(glue, instance.exports.memory as WebAssembly.Memory);
 }
 
 async function instantiate(from: WasmSource): Promise<WebAssembly.Instance> {

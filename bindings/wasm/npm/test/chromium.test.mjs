@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { tellOfLife } from './life.mjs';
 import { test, until } from './patience.mjs';
-import { Peer } from './peer.mjs';
 import { startChromium } from './puppets.mjs';
 import { cable } from './server.mjs';
 import { reaches, Stage } from './stage.mjs';
@@ -14,11 +13,7 @@ tellStories(stage);
 tellOfLife(stage);
 
 test('a frozen page has closed its socket, and opens one when it thaws', async (t) => {
-  const peer = await Peer.start();
-  t.after(() => peer.stop());
-  const page = await stage.open(t, stage.loose.url);
-  await page.evaluate(async (url) => void (await window.start({ url, token: 'a.b.c' })), peer.url);
-  await reaches(page, 'online');
+  const { page, peer } = await stage.besidePeer(t);
   const show = await stage.browser.hide(page);
   await page.evaluate(() => window.client.track('before_the_frost'));
   const cdp = await page.createCDPSession();

@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { test, until } from './patience.mjs';
-import { Peer } from './peer.mjs';
 import { flag, loaded, offer, reaches, warnings } from './stage.mjs';
 import { together } from './simulated.mjs';
 
@@ -192,11 +191,7 @@ export function tellOfLife(stage) {
   });
 
   test('the last words of a page ask for no leave', async (t) => {
-    const peer = await Peer.start();
-    t.after(() => peer.stop());
-    const page = await stage.open(t, stage.loose.url);
-    await page.evaluate(async (url) => void (await window.start({ url, token: 'a.b.c' })), peer.url);
-    await reaches(page, 'online');
+    const { page, peer } = await stage.besidePeer(t);
     await page.evaluate(() => window.client.track('left_the_game', { level: 3 }));
     await page.goto(new URL('package.json', stage.loose.url).href);
     const asked = () => peer.requests.filter(({ path }) => path === '/events');

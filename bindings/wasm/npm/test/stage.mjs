@@ -4,6 +4,7 @@
 import { after, before } from 'node:test';
 import { CSP, servePackage } from './page.mjs';
 import { until } from './patience.mjs';
+import { Peer } from './peer.mjs';
 import { startServer } from './server.mjs';
 
 export const reaches = (page, wanted) => page.evaluate((to) => window.reaches(to), wanted);
@@ -37,6 +38,16 @@ export class Stage {
     const page = await this.browser.open(t, url);
     await loaded(page);
     return page;
+  }
+
+  /** A page that is online at a peer, which notes what it is asked. */
+  async besidePeer(t) {
+    const peer = await Peer.start();
+    t.after(() => peer.stop());
+    const page = await this.open(t, this.loose.url);
+    await page.evaluate(async (url) => void (await window.start({ url, token: 'a.b.c' })), peer.url);
+    await reaches(page, 'online');
+    return { page, peer };
   }
 
   play(page, player, more = {}) {
